@@ -23,7 +23,7 @@ Kind = Literal[
     "open", "bind", "connect", "close",  # of a socket; `detail` is the endpoint of bind and connect
     "send",  # the intent, noted before the act: a receive never stands before its send
     "sent", "refused",  # its outcome; `detail` is the errno's name
-    "receive", "wait",  # a message arrived; a bounded wait ended in vain
+    "receive", "barred", "wait",  # a message arrived; none may (the errno); a bounded wait ended in vain
     "passed", "dropped", "delayed", "doubled",  # what the wire did with one message
     "cut", "frozen", "healed", "killed", "thawed",  # what was done to the wire, or to an actor
 ]  # fmt: skip

@@ -1,0 +1,418 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A recording as a picture, and the same in words. Pure functions to Graphviz.
+
+    sequence(recording)    one column an actor, time downwards
+    topology(recording)    who is bound, who connected, which socket types, how many messages went each way
+
+Only what was observed is drawn, under its name: *dropped* and *doubled* by the wire, *late*, *refused* with the
+errno, *not received* by the end. Each looks different and has its word, so that nothing hangs on colour. Rows are
+sorted by causal depth, actor and frames, never by the clock: the same exchange gives the same picture whichever
+thread was quicker. Routing ids differ in every run; the actor's name stands for them, as ‹client›.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import os
+import shutil
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar
+
+from .recording import WIRE, Event, Frame, Large, Message, Recording, links
+
+COLUMN, ROW, CHARACTER = 150, 34, 6.6  # points: least width of a column, height of a row, width of a character
+WIDEST = 26  # characters of a frame that are shown
+BARRIERS = {"cut", "frozen", "healed", "killed", "thawed"}  # done from outside, between what was and what came
+LINE = {"late": "dashed", "not received": "dotted", "refused": "bold"}
+HEAD = {"dropped": "none", "not received": "odot", "refused": "tee", "doubled": "normalnormal"}
+FONT = "Helvetica,Arial,sans-serif"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing: SVG for the eye; `text`, its alternative in words, for screen readers, tests and plain terminals."""
+
+    dot: str
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    @cached_property
+    def svg(self) -> str:
+        return _accessible(_render(self.dot), self.text)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"image/svg+xml": self.svg, "text/plain": self.text}
+
+
+# -- sequence -------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class _Row:
+    """One height in the picture: a message that left and came at once, one end of a message, or a mark."""
+
+    events: list[int]
+    actor: str
+    words: str
+    message: Message | None = None
+    end: str = "both"  # of its message: both, send, receive
+    depth: int = 0
+    repeated: bool = False
+    next: set[int] = field(default_factory=set)
+
+
+def sequence(recording: Recording, *, actors: Sequence[str] = (), rows: int = 60) -> Picture:
+    """Who said what to whom, and what became of it.
+
+    actors  the columns from left to right; by default in the order in which they come to speak
+    rows    how many are drawn at most; what is left out is said
+    """
+    events = recording.events
+    told = _Telling(events, recording.messages())
+    unknown = [a for a in actors if a not in told.actors]
+    if unknown:
+        raise ValueError(f"actors: expected some of {', '.join(told.actors)}; got {', '.join(unknown)}")
+    columns = list(dict.fromkeys([*actors, *told.actors]))
+    shown = told.rows[:rows]
+    words = [f"{number:2}. {row.words}{', repeated' if row.repeated else ''}" for number, row in enumerate(shown, 1)]
+    if len(told.rows) > rows:
+        words.append(f"    and {len(told.rows) - rows} rows more")
+    text = "\n".join([f"Sequence of {', '.join(columns) or 'nobody'}", *words])
+    return Picture(_sequence_dot(columns, shown, told), text)
+
+
+class _Telling:
+    """Orders the events of a run and finds words for them."""
+
+    def __init__(self, events: Sequence[Event], messages: Sequence[Message]) -> None:
+        self.events = events
+        self.ids = _ids(events)
+        self.messages = messages
+        rows = self._ordered({m.send for m in messages if m.receives and m.fate in ("received", "doubled")})
+        self.rows = _folded(rows)
+        self.actors = list(
+            dict.fromkeys(
+                name
+                for row in rows
+                for name in ((row.actor, row.message.receiver) if row.message else (row.actor,))
+                if name and name != WIRE
+            )
+        )
+
+    def _ordered(self, joined: set[int]) -> list[_Row]:
+        """The rows by causal depth. `joined` are the messages to be drawn level; those that cross others are not."""
+        while True:
+            rows = self._rows(joined)
+            crossing = _cyclic(rows)
+            if not crossing:
+                return sorted(rows, key=lambda r: (r.depth, r.actor, r.words))
+            level = {r.message.send for r in crossing if r.message and r.end == "both"}
+            if not level:
+                raise ValueError("the recording is not causal: its receives and sends wait for one another")
+            joined = joined - level
+
+    def _rows(self, joined: set[int]) -> list[_Row]:
+        rows: list[_Row] = []
+        for m in self.messages:
+            level = m.send in joined
+            ends = [m.send, m.receives[0]] if level else [m.send]
+            rows.append(_Row(ends, m.sender, self._say(m), m, "both" if level or not m.receives else "send"))
+            for receive in m.receives[level:]:
+                words = f"{m.receiver} gets {self.show(self.events[receive])} {'late' if m.fate == 'late' else 'again'}"
+                if m.fate == "received":
+                    words = f"{m.receiver} gets {self.show(self.events[receive])}"
+                rows.append(_Row([receive], self.events[receive].actor, words, m, "receive"))
+        sent = {i for m in self.messages for i in (m.send, *m.receives)}
+        for i, e in enumerate(self.events):
+            words = self._mark(i, e) if i not in sent else ""
+            if words:
+                rows.append(_Row([i], e.actor, words))
+        self._link(rows)
+        return rows
+
+    def _link(self, rows: list[_Row]) -> None:
+        """Put each row before those that must follow: its actor's next, its receive, what came after a barrier."""
+        place = {i: n for n, row in enumerate(rows) for i in row.events}
+        last: dict[str, int] = {}
+        for i in sorted(place):
+            actor = self.events[i].actor
+            if actor in last and last[actor] != place[i]:
+                rows[last[actor]].next.add(place[i])
+            last[actor] = place[i]
+        for n, row in enumerate(rows):
+            if row.message and row.end == "receive":
+                rows[place[row.message.send]].next.add(n)
+            if not row.message and self.events[row.events[0]].kind in BARRIERS:
+                at = self.events[row.events[0]].at
+                for i, other in place.items():
+                    if other != n:
+                        before, after = (other, n) if self.events[i].at < at else (n, other)
+                        rows[before].next.add(after)
+
+    def _say(self, m: Message) -> str:
+        whom = m.receiver or "nobody known"
+        words = f"{m.sender} → {whom}: {self.show(self.events[m.send])}"
+        if m.receives and m.fate == "received":
+            got = self.show(self.events[m.receives[0]])
+            if got != self.show(self.events[m.send]):
+                words += f", received as {got}"
+        return words + {"received": "", "refused": f", refused: {m.detail}"}.get(m.fate, f", {m.fate}")
+
+    def _mark(self, i: int, e: Event) -> str:
+        """What stands in a row without a message, or nothing for what needs no row."""
+        if e.kind == "barred":
+            return f"{e.actor} may not receive: {e.detail}" if e.detail != "ETERM" else ""
+        if e.kind == "wait":
+            return f"{e.actor} waits in vain"
+        if e.kind in BARRIERS:
+            return f"the {WIRE} is {e.detail or e.kind}" if e.actor == WIRE else f"{e.actor} is {e.kind}"
+        if e.kind in ("close", "open"):  # worth a row only where an actor goes on with another socket
+            mine = [o for o in self.events if o.actor == e.actor]
+            at = next(n for n, o in enumerate(mine) if o is e)
+            if e.kind == "close" and any(o.kind in ("open", "send", "receive") for o in mine[at:]):
+                return f"{e.actor} closes its {e.socket}"
+            if e.kind == "open" and any(o.kind == "close" for o in mine[:at]):
+                return f"{e.actor} opens {e.socket}"
+        return ""
+
+    def show(self, e: Event) -> str:
+        """The frames of a message as [hello][][world]; routing ids under their actor's name."""
+        return "".join(f"[{self._frame(e, n, f)}]" for n, f in enumerate(e.frames))
+
+    def _frame(self, e: Event, n: int, frame: Frame) -> str:
+        if isinstance(frame, bytes):
+            own = self.ids.get((e.actor, e.socket, frame)) if n == 0 and e.socket.startswith("ROUTER") else None
+            if own is None and frame.startswith(b"\0") and len(frame) == 5:
+                own = self.ids.get(("", "", frame), "id")
+            if own is not None:
+                return f"‹{own}›"
+        return plain(frame)
+
+
+def plain(frame: Frame) -> str:
+    """A frame as text: as it reads if it is text, in hexadecimal if it is not, by its size if it is long."""
+    if isinstance(frame, Large):
+        return f"{frame.size} bytes"
+    try:
+        text = frame.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if not text.isprintable() or (frame and not text):
+        text = "0x" + frame.hex()
+    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
+
+
+def _ids(events: Iterable[Event]) -> dict[tuple[str, str, bytes], str]:
+    """Whose routing id it is: by the ROUTER that uses it, and by itself where all ROUTERs agree."""
+    ids: dict[tuple[str, str, bytes], str] = {}
+    everywhere: dict[bytes, set[str]] = defaultdict(set)
+    for e in events:
+        if e.kind == "receive" and e.socket.startswith("ROUTER") and e.peer and isinstance(e.frames[0], bytes):
+            ids[e.actor, e.socket, e.frames[0]] = e.peer
+            everywhere[e.frames[0]].add(e.peer)
+    return ids | {("", "", f): names.copy().pop() for f, names in everywhere.items() if len(names) == 1}
+
+
+def _cyclic(rows: list[_Row]) -> list[_Row]:
+    """Set every row's depth; the rows that lie on or between cycles come back, none of them when all is well."""
+    before = [0] * len(rows)
+    for row in rows:
+        row.depth = 1
+        for n in row.next:
+            before[n] += 1
+    ready = [n for n, count in enumerate(before) if not count]
+    done = set(ready)
+    while ready:
+        row = rows[ready.pop()]
+        for n in row.next:
+            rows[n].depth = max(rows[n].depth, row.depth + 1)
+            before[n] -= 1
+            if not before[n]:
+                ready.append(n)
+                done.add(n)
+    left = set(range(len(rows))) - done
+    while drop := {n for n in left if not rows[n].next & left}:
+        left -= drop
+    return [rows[n] for n in sorted(left)]
+
+
+def _folded(rows: list[_Row]) -> list[_Row]:
+    """Leave out a row that says the same as the one above it; how often is a matter of luck and is not counted."""
+    kept: list[_Row] = []
+    for row in rows:
+        if kept and kept[-1].words == row.words and row.end == kept[-1].end == "both":
+            kept[-1].repeated = True
+        else:
+            kept.append(row)
+    return kept
+
+
+def _sequence_dot(columns: list[str], rows: list[_Row], told: _Telling) -> str:
+    widest = max((len(told.show(told.events[r.message.send])) for r in rows if r.message), default=0)
+    step = max(COLUMN, int((widest + 4) * CHARACTER), *(int(len(c) * 8 + 30) for c in columns), COLUMN)
+    x = {name: n * step for n, name in enumerate(columns)}
+    dot = _Dot("neato")
+    for name in columns:
+        dot.node(x[name], 0, name, shape="box", style="rounded,filled", fillcolor="#e8eef7", fontsize=12, margin="0.12,0.05")
+    heights = {id(row): -ROW * (n + 1) - 6 for n, row in enumerate(rows)}
+    foot = -ROW * (len(rows) + 1)
+    for name in columns:
+        dot.edge(dot.point(x[name], -16), dot.point(x[name], foot), color="#9aa5b1", arrowhead="none")
+    arrivals = {(r.message.send, r.events[-1]): heights[id(r)] for r in rows if r.message and r.end == "receive"}
+    for row in rows:
+        y = heights[id(row)]
+        if row.message is None:
+            where = x.get(row.actor, (len(columns) - 1) * step / 2)
+            words = row.words.removeprefix(f"{row.actor} ") + (", repeated" if row.repeated else "")
+            dot.label(where, y, words, "note")
+        elif row.end != "receive":
+            _arrow(dot, row, x, y, step, arrivals, told)
+    return dot.text()
+
+
+def _arrow(
+    dot: _Dot, row: _Row, x: dict[str, int], y: int, step: int, arrivals: dict[tuple[int, int], int], told: _Telling
+) -> None:
+    m = row.message
+    assert m is not None
+    here = x[m.sender]
+    there = x.get(m.receiver, here + step // 2)
+    middle = (here + there) / 2
+    style = {"style": LINE.get(m.fate, "solid"), "arrowhead": HEAD.get(m.fate, "normal")}
+    label = told.show(told.events[m.send]) + (", repeated" if row.repeated else "")
+    if m.fate in ("dropped", "refused"):  # these end on their way
+        stop = here + (there - here) * 0.62 if m.fate == "dropped" else here + (step if there > here else -step) * 0.2
+        near = (here + stop) / 2 if m.fate == "dropped" else here + (step if there > here else -step) * 0.45
+        dot.edge(dot.point(here, y), dot.point(stop, y), **style)
+        if m.fate == "dropped":
+            dot.label(stop, y, "✕", "cross")
+        dot.label(near, y + 8, label, "frames")
+        dot.label(near, y - 9, f"refused: {m.detail}" if m.fate == "refused" else "dropped", "fate")
+        return
+    ends = [arrivals.get((m.send, r), y) for r in m.receives] or [y]
+    for end in ends:
+        dot.edge(dot.point(here, y), dot.point(there, end), **style)
+    dot.label(middle, (y + ends[0]) / 2 + 8, label, "frames")
+    if m.fate != "received":
+        dot.label(middle, (y + ends[-1]) / 2 - 9, m.fate, "fate")
+
+
+# -- topology -------------------------------------------------------------------------------------------------
+
+
+def topology(recording: Recording) -> Picture:
+    """The sockets of a run: who is bound, who connected to whom, and how many messages went each way."""
+    events, joined = recording.events, links(recording.events)
+    how = {(e.actor, e.socket): e.kind for e in events if e.kind in ("bind", "connect")}
+    counts: dict[tuple[tuple[str, str], tuple[str, str]], int] = defaultdict(int)
+    for m in recording.messages():
+        for r in m.receives:
+            counts[(m.sender, events[m.send].socket), (events[r].actor, events[r].socket)] += 1
+    sockets = sorted(how)
+    dot = _Dot("dot", rankdir="LR", ranksep="1.6", nodesep="0.35")
+    for actor, socket in sockets:
+        dot.node(0, 0, f"{actor}\n{socket} {how[actor, socket]}s", key=f"{actor}/{socket}", shape="box",
+                 style="rounded,filled", fillcolor="#e8eef7", fontsize=12)  # fmt: skip
+    words = [f"{a} {how[a, s]}s a {s.split()[0]} socket" for a, s in sockets]
+    for a in sockets:
+        for b in sorted(joined.get(a, ())):
+            if how[a] == "connect":
+                there, back = counts[a, b], counts[b, a]
+                dot.link("/".join(a), "/".join(b), f"{there} there, {back} back")
+                words.append(f"{a[0]}'s {a[1]} is connected to {b[0]}'s {b[1]}: {there} there, {back} back")
+    return Picture(dot.text(), "\n".join(["Topology", *words]))
+
+
+# -- Graphviz -------------------------------------------------------------------------------------------------
+
+
+class _Dot:
+    """The DOT text of one drawing. Positions are points; neato takes them as they are."""
+
+    LOOKS: ClassVar[dict[str, dict[str, object]]] = {
+        "frames": {"fontname": "DejaVu Sans Mono,monospace", "fontsize": 10},
+        "fate": {"fontname": f"{FONT} italic", "fontsize": 10, "fontcolor": "#8a1c1c"},
+        "note": {"fontsize": 10, "style": "filled", "fillcolor": "#fff7e0", "shape": "note", "margin": "0.06,0.02"},
+        "cross": {"fontsize": 14, "fontcolor": "#8a1c1c"},
+    }
+
+    def __init__(self, engine: str, **graph: str) -> None:
+        settings = {"bgcolor": "white", "pad": "0.15", "layout": engine, "inputscale": "72", **graph}
+        self._lines = [f"graph [{_attributes(settings)}];", f'node [fontname="{FONT}"]; edge [fontname="{FONT}"];']
+        self._count = 0
+
+    def node(self, x: float, y: float, label: str, key: str = "", **look: object) -> str:
+        self._count += 1
+        name = key or f"n{self._count}"
+        self._lines.append(f'{_quote(name)} [{_attributes({"label": label, "pos": f"{x:g},{y:g}!", **look})}];')
+        return name
+
+    def label(self, x: float, y: float, words: str, look: str) -> None:
+        plaintext: dict[str, object] = {"shape": "plaintext", "margin": "0.02,0", "height": 0, "width": 0}
+        self.node(x, y, words, "", **(plaintext | self.LOOKS[look]))
+
+    def point(self, x: float, y: float) -> str:
+        return self.node(x, y, "", shape="point", width=0.01, height=0.01, style="invis")
+
+    def edge(self, a: str, b: str, **look: object) -> None:
+        self._lines.append(f"{a} -> {b} [{_attributes({'arrowsize': 0.7, **look})}];")
+
+    def link(self, a: str, b: str, words: str) -> None:
+        self._lines.append(f"{_quote(a)} -> {_quote(b)} [{_attributes({'label': words, 'fontsize': 10})}];")
+
+    def text(self) -> str:
+        return "digraph {\n" + "\n".join(f"  {line}" for line in self._lines) + "\n}\n"
+
+
+def _quote(value: object) -> str:
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{text}"'
+
+
+def _attributes(values: dict[str, object] | dict[str, str]) -> str:
+    return ", ".join(f"{key}={_quote(value)}" for key, value in values.items())
+
+
+def _render(dot: str) -> str:
+    """DOT to SVG, by the `dot` of this machine, or by the engine that came with pygraphviz."""
+    engine = "neato" if 'layout="neato"' in dot else "dot"
+    if shutil.which(engine):
+        import graphviz
+
+        return str(graphviz.pipe(engine, "svg", dot.encode()).decode())
+    try:
+        import pygraphviz
+    except ImportError:
+        raise RuntimeError("pictures need Graphviz: install it (`dot`), or `pip install pygraphviz`") from None
+    with _silenced():
+        return str(pygraphviz.AGraph(string=dot).draw(format="svg", prog=engine).decode())
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Close file descriptor 2: an engine in this process may complain there of the machine's font settings."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _accessible(svg: str, text: str) -> str:
+    """The SVG alone, named and described for who cannot see it."""
+    start = svg.index("<svg")
+    tag, rest = svg[start:].split(">", 1)
+    title, _, described = text.partition("\n")
+    words = f"<title>{html.escape(title)}</title>\n<desc>{html.escape(described)}</desc>"
+    return f'{tag} role="img" aria-label="{html.escape(title)}">\n{words}{rest}'

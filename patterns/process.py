@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A role in a process of its own: `Stage.spawn` starts it, and it can be killed and frozen.
+
+The parent writes one pickled job to the child's stdin and keeps it open: when it closes, the child terminates its
+Context and ends. The child writes lines to stdout: `E` and an event of a tracing Context, `R` and its pickled result.
+What the role itself prints goes to stderr.
+"""
+
+import base64
+import contextlib
+import importlib
+import inspect
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import zmq
+
+
+@dataclass
+class Job:
+    """What a child must know: the role by `module:name` or as source, and how to make its Context."""
+
+    name: str
+    role: str
+    source: str
+    args: tuple[Any, ...]
+    context: str  # "module:function" that makes a tracing Context, or ""
+    sockopts: dict[int, Any]
+    path: list[str]
+
+
+class Process:
+    """A role running in a process of its own."""
+
+    def __init__(
+        self, name: str, role: Callable[..., Any] | str, context: zmq.Context[Any], args: tuple[Any, ...]
+    ) -> None:
+        self.name = name
+        self._context: Any = context
+        self._outcome: tuple[bool, Any] | None = None
+        self._asked = self._expected = self._frozen = False
+        self._said = ""
+        self._stderr = tempfile.TemporaryFile()
+        # a session of its own: Ctrl-C in the notebook is not for it, and its children can be found
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from patterns.process import main; main()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            start_new_session=True,
+        )
+        job = Job(name, *_where(role), args, getattr(context, "remote", ""), dict(context.sockopts), sys.path)
+        assert self._process.stdin
+        pickle.dump(job, self._process.stdin)
+        self._process.stdin.flush()
+        self._reader = threading.Thread(target=self._read, name=f"{name}'s reader", daemon=True)
+        self._reader.start()
+
+    def __repr__(self) -> str:
+        return f"<actor {self.name!r} in process {self.pid}, {'done' if self.done else 'running'}>"
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        with self._process.stdout as lines:
+            for line in lines:
+                if line.startswith(b"E") and line.endswith(b"\n"):
+                    self._context.hear(line[1:].decode())
+                elif line.startswith(b"R") and line.endswith(b"\n"):
+                    self._outcome = pickle.loads(base64.b64decode(line[1:]))
+
+    @property
+    def done(self) -> bool:
+        return self._process.poll() is not None
+
+    def result(self, timeout: float = 5.0) -> Any:
+        """What the role returned, or raise what it raised. TimeoutError after `timeout` seconds."""
+        self._asked = True
+        if not self.join(timeout):
+            raise TimeoutError(f"actor {self.name!r} was still running after {timeout:g} s")
+        ok, value = self._outcome or (False, self._died())
+        if not ok:
+            raise value
+        return value
+
+    def error(self) -> BaseException | None:
+        """What the role raised, or how it died, if nobody has seen it yet."""
+        if self._asked or self._expected:
+            return None
+        ok, value = self._outcome or (False, self._died())
+        return None if ok or isinstance(value, zmq.ContextTerminated) else value
+
+    def _died(self) -> RuntimeError:
+        said = f":\n{self._said}" if self._said else ""
+        return RuntimeError(f"actor {self.name!r} ended with code {self._process.returncode}{said}")
+
+    def freeze(self) -> None:
+        """SIGSTOP: it stands still, its connections stay open, its system still accepts for it."""
+        self._signal("SIGSTOP", "frozen")
+        self._frozen = True
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on where it stood."""
+        self._signal("SIGCONT", "thawed")
+        self._frozen = False
+
+    def kill(self) -> None:
+        """SIGKILL: no cleanup, no goodbye. Returns when it is gone."""
+        self._expected = True
+        self._signal("SIGKILL", "killed")
+        self.join(5.0)
+
+    def _signal(self, name: str, kind: str) -> None:
+        if self.done:
+            raise RuntimeError(f"actor {self.name!r} has ended, it cannot be {kind}")
+        _signal(self._process, name)
+        if hasattr(self._context, "note"):
+            self._context.note(self.name, kind)
+
+    def stop(self) -> None:
+        """Close its stdin, which asks it to end. A frozen process cannot hear that and is killed."""
+        if self._frozen and not self.done:
+            self.kill()
+        if self._process.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+
+    def join(self, timeout: float) -> bool:
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        self._frozen = False
+        self.stop()
+        self._reader.join(1.0)
+        if not self._stderr.closed:
+            self._stderr.seek(0)
+            self._said = self._stderr.read()[-2000:].decode(errors="replace").strip()
+            self._stderr.close()
+        return True
+
+    def force(self) -> bool:
+        """Kill it because it did not end when asked."""
+        _signal(self._process, "SIGKILL")
+        return self.join(1.0)
+
+
+def _signal(process: subprocess.Popen[bytes], name: str) -> None:
+    """To the process and its children where there are process groups; Windows knows only its own end."""
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, getattr(signal, name))
+    elif name == "SIGKILL":
+        process.kill()
+    else:
+        raise RuntimeError(f"{name} does not exist on this system")
+
+
+def _where(role: Callable[..., Any] | str) -> tuple[str, str]:
+    """How a child finds the role: ("module:name", "") or ("name", source)."""
+    if isinstance(role, str):
+        module, _, name = role.partition(":")
+        if not name:
+            raise ValueError(f"role: expected 'module:name', got {role!r}")
+        return role, ""
+    name = getattr(role, "__qualname__", "")
+    module = getattr(role, "__module__", "__main__")
+    if module != "__main__" and "<" not in name:
+        return f"{module}:{name}", ""
+    try:
+        return role.__name__, textwrap.dedent(inspect.getsource(role))
+    except (OSError, TypeError) as error:
+        raise ValueError(f"role: expected an importable function or one with source, got {role!r}") from error
+
+
+def main() -> None:
+    """The child: read the job, play the role, end when stdin closes."""
+    from .stage import LINGER, Run
+
+    channel = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    job: Job = pickle.load(sys.stdin.buffer)
+    sys.path[:] = job.path
+    threading.current_thread().name = job.name
+    context = _context(job, channel)
+    context.sockopts.update({zmq.LINGER: LINGER} | job.sockopts)
+    ending = threading.Lock()
+
+    def term() -> None:
+        with ending:
+            if not context.closed:
+                context.term()
+
+    try:
+        run = Run(_role(job), context, job.args)
+
+        def lifeline() -> None:
+            while os.read(0, 1024):
+                pass
+            run.cancel()
+            term()
+
+        threading.Thread(target=lifeline, name="lifeline", daemon=True).start()
+        outcome = (True, run())
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)  # a socket held by a frame would hold up the end
+        error.add_note("".join(traceback.format_exception(error)[-6:]).rstrip())
+        outcome = (False, error)
+    try:
+        packed = pickle.dumps(outcome)
+    except Exception:  # a result that cannot travel is still told
+        packed = pickle.dumps((False, TypeError(f"actor {job.name!r}: this cannot be pickled: {outcome[1]!r}")))
+    channel.write(f"R{base64.b64encode(packed).decode()}\n")
+    term()
+
+
+def _context(job: Job, channel: Any) -> zmq.Context[Any]:
+    if not job.context:
+        return zmq.Context()
+    module, name = job.context.split(":")
+    make = getattr(importlib.import_module(module), name)
+    return make(lambda line: channel.write(f"E{line}\n"), job.name)  # type: ignore[no-any-return]
+
+
+def _role(job: Job) -> Callable[..., Any]:
+    if job.source:
+        namespace: dict[str, Any] = {"zmq": zmq, "__name__": "__main__"}
+        exec(compile(job.source, f"<{job.name}>", "exec"), namespace)
+        return namespace[job.role]  # type: ignore[no-any-return]
+    module, name = job.role.split(":")
+    role: Any = importlib.import_module(module)
+    for part in name.split("."):
+        role = getattr(role, part)
+    return role  # type: ignore[no-any-return]

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A stage on which roles are played: as threads or as processes, each under a name, all ended within one deadline.
+
+    with Stage() as stage:
+        endpoint = stage.endpoint("server")
+        stage.play(server, endpoint)                    # a thread; an async role gets a loop of its own in it
+        stage.spawn(server, endpoint, name="second")    # a process: it can be killed and frozen
+        answer = stage.play(client, endpoint, "hello").result()
+
+A role is a function whose first parameter is a Context. At the end of the block the stage closes its own sockets,
+cancels asyncio roles, terminates the Context, closes the processes' stdin, and waits `deadline` seconds. What an
+actor raised is raised here. What then still runs is stopped by force and named in a StageError.
+
+Give `Stage` a tracing Context and every actor is recorded. Copy `stage.py` and `process.py` together.
+"""
+
+import asyncio
+import ctypes
+import errno
+import inspect
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Any
+
+import zmq
+import zmq.asyncio
+
+from .process import Process
+
+DEADLINE = 2.0  # seconds that a stage gives its actors to end
+LINGER = 1000  # milliseconds that a closed socket may go on sending
+
+
+class StageError(RuntimeError):
+    """Something did not end with its stage; the message names each."""
+
+
+class Actor:
+    """A role running in a thread of this process, known by its name."""
+
+    def __init__(self, name: str, role: Callable[..., Any], context: zmq.Context[Any], args: tuple[Any, ...]) -> None:
+        self.name = name
+        self._run = Run(role, context, args)
+        self._future: Future[Any] = Future()
+        self._thread = threading.Thread(target=self._play, name=name, daemon=True)
+        self._asked = False
+        self._thread.start()
+
+    def __repr__(self) -> str:
+        return f"<actor {self.name!r}, {'done' if self.done else 'running'}>"
+
+    def _play(self) -> None:
+        try:
+            self._future.set_result(self._run())
+        except BaseException as error:  # whatever ended the role belongs to whoever asks for its result
+            traceback.clear_frames(error.__traceback__)  # a socket held by a frame would hold up the end
+            self._future.set_exception(error)
+
+    @property
+    def done(self) -> bool:
+        return self._future.done()
+
+    def result(self, timeout: float = 5.0) -> Any:
+        """What the role returned, or raise what it raised. TimeoutError after `timeout` seconds."""
+        try:
+            self._asked = True
+            return self._future.result(timeout)
+        except FutureTimeout:
+            if self._future.done():
+                raise
+            raise TimeoutError(f"actor {self.name!r} was still running after {timeout:g} s") from None
+
+    def error(self) -> BaseException | None:
+        """What the role raised and nobody has seen yet. The Context's end is no error."""
+        error = self._future.exception() if self.done else None
+        return None if self._asked or isinstance(error, zmq.ContextTerminated) else error
+
+    def stop(self) -> None:
+        """Cancel an asyncio role and wait for it: its Context must not go before its loop has."""
+        if self._run.asynchronous:
+            self._run.cancel()
+            self.join(DEADLINE / 2)
+
+    def join(self, timeout: float) -> bool:
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def force(self) -> bool:
+        """Raise SystemExit inside a thread that swallows every error of its sockets. Python code only."""
+        for _ in range(5):
+            ident = ctypes.c_ulong(self._thread.ident or 0)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(SystemExit))
+            if self.join(0.1):
+                return True
+        return False
+
+
+class Run:
+    """One performance of a role, on the thread that calls it; an async role runs on an event loop of its own."""
+
+    def __init__(self, role: Callable[..., Any], context: zmq.Context[Any], args: tuple[Any, ...]) -> None:
+        self._role, self._context, self._args = role, context, args
+        self.asynchronous = inspect.iscoroutinefunction(role)
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._cancelled = False
+
+    def __call__(self) -> Any:
+        try:
+            if self.asynchronous:
+                return asyncio.run(self._main())
+            return self._role(self._context, *self._args)
+        except asyncio.CancelledError:
+            if not self._cancelled:
+                raise
+            return None
+        except zmq.ZMQError as error:
+            if self._context.closed or error.errno == errno.EFAULT:  # the end came before the role's first socket
+                raise zmq.ContextTerminated() from error
+            raise
+
+    async def _main(self) -> Any:
+        with self._lock:
+            if self._cancelled:
+                return None
+            self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        try:
+            return await self._role(asynchronous(self._context), *self._args)
+        finally:
+            with self._lock:
+                self._loop = None
+
+    def cancel(self) -> None:
+        """End an async role: an `await` does not see the Context's end. Any thread may call it."""
+        with self._lock:
+            self._cancelled = True
+            if self._loop and self._task:
+                self._loop.call_soon_threadsafe(self._task.cancel)
+
+
+def asynchronous(context: zmq.Context[Any]) -> zmq.asyncio.Context:
+    """The same Context for asyncio, with the same socket options."""
+    if isinstance(make := getattr(context, "asynchronous", None), Callable):  # a tracing Context makes its own
+        return make()  # type: ignore[no-any-return]
+    twin = zmq.asyncio.Context(context)
+    twin.sockopts.update(context.sockopts)
+    return twin
+
+
+class Stage:
+    """Where actors play. Owns `context` (plain, or a tracing one) and terminates it.
+
+    deadline  seconds that everything has to end in
+    """
+
+    def __init__(self, context: zmq.Context[Any] | None = None, *, deadline: float = DEADLINE) -> None:
+        if context is not None and not isinstance(context, zmq.Context):
+            raise ValueError(f"context: expected a zmq.Context instance, got {context!r}")
+        self.context: zmq.Context[Any] = zmq.Context() if context is None else context
+        self.context.sockopts.setdefault(zmq.LINGER, LINGER)
+        self.deadline = deadline
+        self._folder = ""
+        self._actors: list[Actor | Process] = []
+        self._sockets: list[zmq.Socket[Any]] = []
+
+    def endpoint(self, name: str) -> str:
+        """A private endpoint under this name, the same at every call: ipc in a short folder, tcp on Windows."""
+        if not name or not name.replace("-", "").replace("_", "").isalnum():
+            raise ValueError(f"name: expected letters, digits, '-' or '_', got {name!r}")
+        if not self._folder:
+            self._folder = tempfile.mkdtemp(prefix="zmq-")
+        if zmq.has("ipc"):
+            return f"ipc://{self._folder}/{name}"
+        return _port(os.path.join(self._folder, name))
+
+    def socket(self, kind: int, **options: Any) -> Any:
+        """A socket for the notebook itself; the stage closes it. Options are set before it is bound or connected."""
+        sock = self.context.socket(kind)
+        for option, value in options.items():
+            setattr(sock, option, value)
+        self._sockets.append(sock)
+        return sock
+
+    def play(self, role: Callable[..., Any], *args: Any, name: str = "") -> Actor:
+        """Play a role in a thread. Its name is that of the function unless given; a second one gets a number."""
+        actor = Actor(self._name(role, name), role, self.context, args)
+        self._actors.append(actor)
+        return actor
+
+    def spawn(self, role: Callable[..., Any] | str, *args: Any, name: str = "") -> Process:
+        """Play a role in a process that can be killed and frozen.
+
+        An importable function goes by its name, one from a notebook as its source: then it must import for itself
+        what it needs, `zmq` apart. Arguments and result are pickled.
+        """
+        process = Process(self._name(role, name), role, self.context, args)
+        self._actors.append(process)
+        return process
+
+    def _name(self, role: Callable[..., Any] | str, name: str) -> str:
+        base = name or getattr(role, "__name__", "actor")
+        taken = {a.name for a in self._actors}
+        if name and name in taken:
+            raise ValueError(f"name: there is already an actor {name!r} on this stage")
+        return next(n for n in (base, *(f"{base} {i}" for i in range(2, 10_000))) if n not in taken)
+
+    def __enter__(self) -> "Stage":
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        troubles = self._end()
+        if error is None and troubles:
+            raise troubles[0]
+        for trouble in troubles if error else ():
+            error.add_note(f"On the stage: {type(trouble).__name__}: {trouble}")  # type: ignore[union-attr]
+
+    def close(self) -> None:
+        """End everything, as the end of a `with` block does."""
+        self.__exit__(None, None, None)
+
+    def _end(self) -> list[BaseException]:
+        until = time.monotonic() + self.deadline
+        for sock in self._sockets:
+            sock.close()
+        for actor in self._actors:
+            actor.stop()
+        opened = weakref.WeakSet(self.context._sockets)
+        term = threading.Thread(target=self.context.term, name="term", daemon=True)
+        term.start()
+        stubborn = [a for a in self._actors if not a.join(max(0.0, until - time.monotonic()))]
+        left = [f"{a.name!r}{'' if a.force() else ', which could not be stopped'}" for a in stubborn]
+        term.join(max(0.2, until - time.monotonic()))
+        if term.is_alive():
+            if all(a.done for a in self._actors):
+                for sock in [s for s in opened if not s.closed]:
+                    left.append(f"a {sock._type_name} socket left open")
+                    sock.close(linger=0)
+            term.join(1.0)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        errors = [e for a in self._actors if a not in stubborn and (e := a.error())]
+        if left or term.is_alive():
+            what = ", ".join(left) or "the Context"
+            errors.append(StageError(f"after {self.deadline:g} s this had not ended by itself: {what}"))
+        return errors
+
+
+def _port(memo: str) -> str:
+    """A free tcp endpoint on loopback, written down in the file `memo` so that a second call gives the same."""
+    if not os.path.exists(memo):
+        with zmq.Context() as context, context.socket(zmq.PAIR) as probe:
+            port = probe.bind_to_random_port("tcp://127.0.0.1")
+        with open(memo, "w") as file:
+            file.write(f"tcp://127.0.0.1:{port}")
+    with open(memo) as file:
+        return file.read()
+
+
+if sys.platform == "win32":  # zmq.asyncio needs a loop with add_reader
+    asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
