@@ -79,11 +79,25 @@ def sequence(recording: Recording, *, actors: Sequence[str] = (), rows: int = 60
     unknown = [a for a in actors if a not in told.actors]
     if unknown:
         raise ValueError(f"actors: expected some of {', '.join(told.actors)}; got {', '.join(unknown)}")
+    return _picture(told, actors, 0, rows)
+
+
+def until(recording: Recording, event: Event | None, rows: int) -> tuple[Picture, int]:
+    """The `rows` rows of a sequence that end just below the one of this event, and that row's number (0: no such)."""
+    told = _Telling(recording.events, recording.messages())
+    at = [n for n, row in enumerate(told.rows, 1) if any(recording.events[i] is event for i in row.events)]
+    last = at[0] + 1 if at else len(told.rows)
+    return _picture(told, (), max(0, last - rows), last), at[0] if at else 0
+
+
+def _picture(told: _Telling, actors: Sequence[str], first: int, last: int) -> Picture:
     columns = list(dict.fromkeys([*actors, *told.actors]))
-    shown = told.rows[:rows]
-    words = [f"{number:2}. {row.words}{', repeated' if row.repeated else ''}" for number, row in enumerate(shown, 1)]
-    if len(told.rows) > rows:
-        words.append(f"    and {len(told.rows) - rows} rows more")
+    shown = told.rows[first:last]
+    words = [
+        f"{number:2}. {row.words}{', repeated' if row.repeated else ''}" for number, row in enumerate(shown, first + 1)
+    ]
+    if len(told.rows) > last:
+        words.append(f"    and {len(told.rows) - last} rows more")
     text = "\n".join([f"Sequence of {', '.join(columns) or 'nobody'}", *words])
     return Picture(_sequence_dot(columns, shown, told), text)
 

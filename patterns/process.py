@@ -49,7 +49,8 @@ class Process:
         self._context: Any = context
         self._outcome: tuple[bool, Any] | None = None
         self._asked = self._expected = self._frozen = False
-        self._said = ""
+        self.said = ""  # the end of what it wrote to stdout and stderr, once it is done
+        self._told = threading.Event()
         self._stderr = tempfile.TemporaryFile()
         # a session of its own: Ctrl-C in the notebook is not for it, and its children can be found
         self._process = subprocess.Popen(
@@ -81,6 +82,13 @@ class Process:
                     self._context.hear(line[1:].decode())
                 elif line.startswith(b"R") and line.endswith(b"\n"):
                     self._outcome = pickle.loads(base64.b64decode(line[1:]))
+                    self._told.set()
+        self._told.set()
+
+    @property
+    def returncode(self) -> int:
+        """The exit code, or minus the signal that ended it. Only once it is done."""
+        return int(self._process.returncode)
 
     @property
     def done(self) -> bool:
@@ -89,8 +97,10 @@ class Process:
     def result(self, timeout: float = 5.0) -> Any:
         """What the role returned, or raise what it raised. TimeoutError after `timeout` seconds."""
         self._asked = True
-        if not self.join(timeout):
+        if not self._told.wait(timeout):
             raise TimeoutError(f"actor {self.name!r} was still running after {timeout:g} s")
+        if self._outcome is None:
+            self.join(1.0)  # it ended without a word: ask the system how
         ok, value = self._outcome or (False, self._died())
         if not ok:
             raise value
@@ -104,7 +114,7 @@ class Process:
         return None if ok or isinstance(value, zmq.ContextTerminated) else value
 
     def _died(self) -> RuntimeError:
-        said = f":\n{self._said}" if self._said else ""
+        said = f":\n{self.said}" if self.said else ""
         return RuntimeError(f"actor {self.name!r} ended with code {self._process.returncode}{said}")
 
     def freeze(self) -> None:
@@ -148,13 +158,15 @@ class Process:
         self._reader.join(1.0)
         if not self._stderr.closed:
             self._stderr.seek(0)
-            self._said = self._stderr.read()[-2000:].decode(errors="replace").strip()
+            self.said = self._stderr.read()[-2000:].decode(errors="replace").strip()
             self._stderr.close()
         return True
 
     def force(self) -> bool:
-        """Kill it because it did not end when asked."""
-        _signal(self._process, "SIGKILL")
+        """Kill it without a word in the recording: it did not end when asked, or need not."""
+        if not self.done:
+            with contextlib.suppress(ProcessLookupError):
+                _signal(self._process, "SIGKILL")
         return self.join(1.0)
 
 

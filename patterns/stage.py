@@ -150,8 +150,9 @@ class Run:
 
 def asynchronous(context: zmq.Context[Any]) -> zmq.asyncio.Context:
     """The same Context for asyncio, with the same socket options."""
-    if isinstance(make := getattr(context, "asynchronous", None), Callable):  # a tracing Context makes its own
-        return make()  # type: ignore[no-any-return]
+    make = getattr(type(context), "asynchronous", None)
+    if make is not None:  # a tracing Context makes its own
+        return make(context)  # type: ignore[no-any-return]
     twin = zmq.asyncio.Context(context)
     twin.sockopts.update(context.sockopts)
     return twin

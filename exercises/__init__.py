@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Exercises whose checker names the misconception. In a notebook: `%load_ext exercises`; elsewhere: `-m exercises`.
+
+What a learner edits are the notebooks in this folder; `checks` holds one module an exercise, `solutions` the
+explained solutions.
+"""
+
+from typing import Any
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Make %%check, %hint, %try, %reset, %predict and %reveal known to a notebook."""
+    from .magics import Workbook
+
+    shell.register_magics(Workbook)

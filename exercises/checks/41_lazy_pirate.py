@@ -1,0 +1,423 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Ask within one deadline, and never have the same question carried out twice."""
+
+import zmq
+
+from exercises.answer import Call, Outcome
+from exercises.judge import NotYet, Raised, Scene, unexpected
+from exercises.task import Question
+
+ENTRY = "ask"
+
+GIVEN = '''\
+import zmq
+
+def ask(ctx, endpoint, question, deadline, tries):
+    """Return the answer to `question`, or raise TimeoutError.
+
+    endpoint  where a server is bound: a REP
+    question  bytes
+    deadline  seconds for all tries together
+    tries     how often to ask at most
+
+    Send two frames, [number][question]. The number is 1 to 32 bytes of your choice. The server carries out each
+    number once; if it hears the same number again, it repeats the answer it gave then. It replies [number][answer].
+    Return the answer, as bytes. Every call is another question, also if it is worded like one before, and other
+    programs ask the same server. Leave no socket open.
+    """
+    with ctx.socket(zmq.REQ) as socket:
+        socket.connect(endpoint)
+        socket.send_multipart([b"1", question])
+        number, answer = socket.recv_multipart()
+        return answer
+'''
+
+HINTS = (
+    "Play it with a lost reply in mind: what does your function do while no reply comes, and what may it do then with "
+    "its socket?",
+    "Decide two things before the first try: when everything has to be over, and which number this question has. "
+    "Then let each try have its share of the time that is left.",
+    "`uuid.uuid4().bytes` is a number that no other program will choose. `time.monotonic() + deadline` is an end that "
+    "all tries can share; `poll` takes milliseconds.",
+)
+VARIANT = "let the share of each try double, so that a slow server gets more time with every try."
+LIMIT = "if the server is restarted, it has forgotten the numbers, and a question may be carried out twice."
+WHY = "which of the two, the number or the new socket, kept the question from being carried out twice?"
+
+LABELS = {
+    "the question went out without its number": "what does the contract say of the frames that the server gets?",
+    "every try had the whole time": "how much of the deadline is left when the second try begins?",
+    "the only try had the whole time": "what happens to your question if its first copy is lost?",
+    "every try had a number of its own": "what does the server think when it hears a number for the first time?",
+    "every question had the same number": "what will the server say to a number that it has heard before?",
+    "two programs chose the same number": "who else counts from the same start as you?",
+    "the same REQ was asked twice": "what could you do with the socket before you try again?",
+    "an old reply was taken for the new answer": "how can you tell which question a reply belongs to?",
+    "nothing was returned where an error was due": "how does the caller learn that nobody answered?",
+    "it asked more often than it was allowed to": "what counts the tries in your loop?",
+    "a socket was left open": "who closes the socket when your function gives up?",
+}
+
+
+def keeper(ctx: zmq.Context, endpoint: str, done: list) -> None:
+    """A server that carries out each number once and notes in `done` what it heard."""
+    known: dict[bytes, bytes] = {}
+    with ctx.socket(zmq.REP) as socket:
+        socket.bind(endpoint)
+        while True:
+            frames = socket.recv_multipart()
+            if len(frames) != 2:
+                done.append(("odd", frames))
+                socket.send(b"?")
+                continue
+            number, question = frames
+            done.append((number, question))
+            answer = known.setdefault(number, question + b" (no. %d)" % len(known))
+            socket.send_multipart([number, answer])
+
+
+def _answered(scene: Scene, outcome: Outcome, done: list, question: bytes) -> None:
+    """The rules that hold for every call that ought to succeed."""
+    _framed(scene, done)
+    if outcome.errno == zmq.EFSM:
+        again = scene.first("refused", "you")
+        raise NotYet(
+            "the same REQ was asked twice",
+            "Without a reply you sent again on the socket that still waits for one. A REQ may not send twice in a row.",
+            again,
+        )
+    numbers = {number for number, asked in done if asked == question}
+    if outcome.error == "TimeoutError":
+        if sum(asked == question for _, asked in done) <= 1:
+            raise NotYet(
+                "the only try had the whole time",
+                "One message was lost, and you asked no second time before the deadline was over.",
+                scene.first("wait", "you"),
+            )
+        raise NotYet("", "The server answered, yet your function raised TimeoutError.")
+    if outcome.error:
+        unexpected(outcome)
+    if len(numbers) > 1:
+        raise NotYet(
+            "every try had a number of its own",
+            f"The server heard one question under {len(numbers)} numbers and carried it out as often.",
+            scene.first("send", "you", 2),
+        )
+    if not isinstance(outcome.value, bytes) or not outcome.value.startswith(question):
+        if isinstance(outcome.value, bytes) and b" (no." in outcome.value:
+            raise NotYet(
+                "an old reply was taken for the new answer",
+                f"You asked {question!r} and returned {outcome.value!r}, which answers another question.",
+                scene.first("receive", "you"),
+            )
+        unexpected(outcome)
+
+
+def _framed(scene: Scene, done: list) -> None:
+    for number, body in done:
+        if number == "odd":
+            raise NotYet(
+                "the question went out without its number",
+                f"The server got {len(body)} frame{'s' * (len(body) != 1)} where it expects [number][question].",
+                scene.first("send", "you"),
+            )
+
+
+def _closed(scene: Scene) -> None:
+    if any(outcome.left_open for outcome in scene.outcomes):
+        raise NotYet("a socket was left open", "When your function was done, a socket of its Context was still open.")
+
+
+def fair_weather(scene: Scene) -> None:
+    """fair weather"""
+    endpoint, done = scene.stage.endpoint("server"), []
+    scene.stage.play(keeper, endpoint, done, name="server")
+    first = scene.answer(Call((endpoint, b"tea", 1.0, 2)), Call((endpoint, b"tea", 1.0, 2)))
+    second = scene.answer(Call((endpoint, b"milk", 1.0, 2)), name="your twin")
+    teas, milks = first.outcomes(), second.outcomes()
+    _framed(scene, done)
+    tea, milk = ({number for number, asked in done if asked == wanted} for wanted in (b"tea", b"milk"))
+    if len(tea) == 1 and len(teas) == 2:
+        raise NotYet(
+            "every question had the same number",
+            "You asked twice for tea; the server heard one number and carried out one question.",
+            scene.first("send", "you", 2),
+        )
+    if tea & milk:
+        raise NotYet(
+            "two programs chose the same number",
+            "Two programs asked the server, and it took the one's question for the other's.",
+            scene.first("send", "your twin"),
+        )
+    for outcome in teas:
+        _answered(scene, outcome, [], b"tea")
+    for outcome in milks:
+        _answered(scene, outcome, [], b"milk")
+
+
+def a_lost_request(scene: Scene) -> None:
+    """a lost request"""
+    _lossy(scene, "forward")
+
+
+def a_lost_reply(scene: Scene) -> None:
+    """a lost reply"""
+    _lossy(scene, "back")
+
+
+def _lossy(scene: Scene, direction: str) -> None:
+    endpoint, done = scene.stage.endpoint("server"), []
+    scene.stage.play(keeper, endpoint, done, name="server")
+    wire = scene.wire(endpoint)
+    wire.drop(direction, 1)
+    outcome = scene.call(wire.endpoint, b"tea", 0.9, 3)
+    _answered(scene, outcome, done, b"tea")
+
+
+def a_late_reply(scene: Scene) -> None:
+    """a reply that comes when the next question is under way"""
+    endpoint, done = scene.stage.endpoint("server"), []
+    scene.stage.play(keeper, endpoint, done, name="server")
+    wire = scene.wire(endpoint)
+    wire.delay("back", 1, until=("forward", 2))  # the first answer comes behind the second question
+    answer = scene.answer(Call((wire.endpoint, b"tea", 0.2, 1)), Call((wire.endpoint, b"milk", 2.0, 2)))
+    tea, *rest = answer.outcomes()
+    if sum(asked == b"tea" for _, asked in done) > 1:
+        raise NotYet(
+            "it asked more often than it was allowed to",
+            "One try was allowed, and the server heard the question more than once.",
+            scene.first("send", "you", 2),
+        )
+    if tea.error != "TimeoutError":
+        _framed(scene, done)
+        _gave_up(tea)
+    for outcome in rest:
+        _answered(scene, outcome, done, b"milk")
+
+
+def silence(scene: Scene) -> None:
+    """a server that never answers"""
+    endpoint, done = scene.stage.endpoint("server"), []
+    scene.stage.play(keeper, endpoint, done, name="server")
+    wire = scene.wire(endpoint)
+    wire.drop("back", *range(1, 100))
+    outcome = scene.call(wire.endpoint, b"tea", 0.4, 4)
+    _framed(scene, done)
+    if outcome.errno == zmq.EFSM:
+        _answered(scene, outcome, done, b"tea")
+    _gave_up(outcome)
+    if outcome.seconds > 0.9:
+        raise NotYet(
+            "every try had the whole time",
+            f"The deadline was 0.4 s for all tries together; you gave up after {outcome.seconds:.1f} s.",
+            scene.first("send", "you", 2),
+        )
+    if len(done) > 4:
+        raise NotYet(
+            "it asked more often than it was allowed to",
+            f"4 tries were allowed, the server heard {len(done)}.",
+            scene.first("send", "you", 5),
+        )
+    _closed(scene)
+
+
+def _gave_up(outcome: Outcome) -> None:
+    if not outcome.error and outcome.value is None:
+        raise NotYet(
+            "nothing was returned where an error was due", "Nobody answered, and your function returned None."
+        )
+    if "TimeoutError" not in outcome.raised:
+        if outcome.error == "Again":
+            raise Raised(f"{outcome.error}: {outcome.message}\n{outcome.trace}\nThe contract asks for TimeoutError.")
+        unexpected(outcome)
+
+
+SCENES = (fair_weather, a_lost_request, a_lost_reply, a_late_reply, silence)
+
+QUESTIONS = {
+    "41.1": Question(
+        "A REQ has sent a question, and the reply is lost on the way. After a while the same REQ sends the question "
+        "again. What happens?",
+        {
+            "a": ("The question goes out again, and the reply arrives.", "REQ is taken for a mailbox"),
+            "b": ("`send` raises: a REQ that waits for a reply may not send.", ""),
+            "c": ("The question is queued until the first reply arrives.", "send is taken for a queue"),
+        },
+        "REQ keeps lock-step: after a request only `recv` is allowed. The lost reply leaves it in that state for ever.",
+    ),
+    "41.2": Question(
+        "The client below gives up, closes its socket, opens another and asks again. The request arrived the first "
+        "time, too; only the reply was lost. How often does the server do the work?",
+        {
+            "a": ("Once: ZeroMQ sees that it is the same question.", "ZeroMQ is taken for a judge of contents"),
+            "b": ("Not at all until the client confirms.", "REQ/REP is taken for a transaction"),
+            "c": ("Twice.", ""),
+        },
+        "To the server the retry is a new request from a new connection. Whether doing it twice hurts is a matter of "
+        "the work, not of the socket.",
+    ),
+    "41.3": Question(
+        "One REQ with REQ_RELAXED alone asks `one`, hears nothing, asks `two`. Then both replies arrive, `ONE` "
+        "first. What does `recv` return?",
+        {
+            "a": ("`ONE`: the old reply is taken for the new one.", ""),
+            "b": ("`TWO`: replies are matched to requests.", "RELAXED is taken for CORRELATE"),
+            "c": ("Nothing: RELAXED closed the connection.", "RELAXED is taken for a new socket"),
+        },
+        "RELAXED lets a REQ send again and nothing else. CORRELATE puts a number in front of each request and drops "
+        "replies that carry another.",
+    ),
+}
+
+_SOLUTION_SHAPE = '''\
+import math, time, uuid, zmq
+
+def ask(ctx, endpoint, question, deadline, tries):
+    number = {number}
+    end = time.monotonic() + deadline
+    for left in range(tries, 0, -1):
+        {inside}
+        share = (end - time.monotonic()) / left
+        with ctx.socket(zmq.REQ) as socket:
+            socket.linger = 0
+            socket.connect(endpoint)
+            socket.send_multipart([number, question])
+            if socket.poll({wait}):
+                return socket.recv_multipart()[1]
+    {last}
+'''
+
+
+def _variant(
+    number: str = "uuid.uuid4().bytes",
+    inside: str = "pass",
+    wait: str = "max(0, math.ceil(share * 1000))",
+    last: str = 'raise TimeoutError("nobody answered")',
+) -> str:
+    return _SOLUTION_SHAPE.format(number=number, inside=inside, wait=wait, last=last)
+
+
+RECIPE = '''\
+from patterns.lazy_pirate import ask as recipe
+
+def ask(ctx, endpoint, question, deadline, tries):
+    return recipe(ctx, question, endpoint, deadline, tries)
+'''
+
+WRONG = {
+    "the question went out without its number": RECIPE,
+    "every try had the whole time": _variant(wait="math.ceil(deadline * 1000)"),
+    "the only try had the whole time": _variant(wait="max(0, math.ceil((end - time.monotonic()) * 1000))"),
+    "every try had a number of its own": _variant(inside="number = uuid.uuid4().bytes"),
+    "every question had the same number": _variant(number='b"1"'),
+    "every question had the same number (2)": _variant(number="question"),
+    "two programs chose the same number": "import itertools\ncount = itertools.count(1)\n"
+    + _variant(number='b"%d" % next(count)'),
+    "the same REQ was asked twice": '''\
+import time, uuid, zmq
+
+def ask(ctx, endpoint, question, deadline, tries):
+    number = uuid.uuid4().bytes
+    with ctx.socket(zmq.REQ) as socket:
+        socket.linger = 0
+        socket.connect(endpoint)
+        for _ in range(tries):
+            socket.send_multipart([number, question])
+            if socket.poll(1000 * deadline / tries):
+                return socket.recv_multipart()[1]
+    raise TimeoutError
+''',
+    "an old reply was taken for the new answer": '''\
+import time, uuid, zmq
+
+kept = {}
+
+def ask(ctx, endpoint, question, deadline, tries):
+    number = uuid.uuid4().bytes
+    if endpoint not in kept:
+        kept[endpoint] = ctx.socket(zmq.REQ)
+        kept[endpoint].req_relaxed = 1
+        kept[endpoint].linger = 0
+        kept[endpoint].connect(endpoint)
+    socket = kept[endpoint]
+    for _ in range(tries):
+        socket.send_multipart([number, question])
+        if socket.poll(1000 * deadline / tries):
+            return socket.recv_multipart()[1]
+    raise TimeoutError
+''',
+    "nothing was returned where an error was due": _variant(last="return None"),
+    "it asked more often than it was allowed to": '''\
+import time, uuid, zmq
+
+def ask(ctx, endpoint, question, deadline, tries):
+    number = uuid.uuid4().bytes
+    end = time.monotonic() + deadline
+    while time.monotonic() < end:
+        with ctx.socket(zmq.REQ) as socket:
+            socket.linger = 0
+            socket.connect(endpoint)
+            socket.send_multipart([number, question])
+            if socket.poll(40):
+                return socket.recv_multipart()[1]
+    raise TimeoutError
+''',
+    "a socket was left open": '''\
+import math, time, uuid, zmq
+
+kept = []
+
+def ask(ctx, endpoint, question, deadline, tries):
+    number = uuid.uuid4().bytes
+    for _ in range(tries):
+        socket = ctx.socket(zmq.REQ)
+        kept.append(socket)
+        socket.linger = 0
+        socket.connect(endpoint)
+        socket.send_multipart([number, question])
+        if socket.poll(math.ceil(1000 * deadline / tries)):
+            return socket.recv_multipart()[1]
+    raise TimeoutError
+''',
+}
+
+RIGHT = {
+    "one REQ, relaxed and correlated": '''\
+import math, time, uuid, zmq
+
+def ask(ctx, endpoint, question, deadline, tries):
+    number = uuid.uuid4().hex.encode()
+    end = time.monotonic() + deadline
+    with ctx.socket(zmq.REQ) as socket:
+        socket.req_relaxed = socket.req_correlate = 1
+        socket.linger = 0
+        socket.connect(endpoint)
+        for left in range(tries, 0, -1):
+            socket.rcvtimeo = max(1, math.ceil((end - time.monotonic()) / left * 1000))
+            socket.send_multipart([number, question])
+            try:
+                return socket.recv_multipart()[1]
+            except zmq.Again:
+                pass
+    raise TimeoutError(endpoint)
+''',
+    "a DEALER that looks at the number": '''\
+import os, time, zmq
+
+def ask(ctx, endpoint, question, deadline, tries):
+    number, start = os.urandom(16), time.monotonic()
+    with ctx.socket(zmq.DEALER) as dealer:
+        dealer.linger = 0
+        dealer.connect(endpoint)
+        for turn in range(1, tries + 1):
+            dealer.send_multipart([b"", number, question])
+            until = start + deadline * turn / tries
+            while (left := until - time.monotonic()) > 0:
+                if not dealer.poll(left * 1000):
+                    continue
+                empty, replied, answer = dealer.recv_multipart()
+                if replied == number:
+                    return answer
+    raise TimeoutError(f"{endpoint}: nobody answered")
+''',
+}

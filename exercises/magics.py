@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The magics of the workbook: %%check, %hint, %try, %reset for exercises, %predict and %reveal for questions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class
+
+from . import checker
+from . import task as tasks
+
+
+@dataclass(frozen=True)
+class Words:
+    """Text that is shown as Markdown and compared as it is."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_markdown_(self) -> str:
+        return self.text
+
+
+@magics_class
+class Workbook(Magics):
+    """What a learner types beside Python."""
+
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell)
+        self._sources: dict[str, str] = {}  # the last answer to each exercise
+        self._hints: dict[str, int] = {}  # how many hints have been given
+        self._guesses: dict[str, str] = {}
+        before = shell.find_magic("reset")
+        self._ipython_reset = getattr(getattr(before, "__self__", None), "_ipython_reset", before)
+
+    @cell_magic
+    def check(self, line: str, cell: str) -> checker.Verdict:
+        """%%check 41_lazy_pirate: judge the answer in this cell."""
+        stem = _task(line).stem
+        self._sources[stem] = cell
+        return checker.check(stem, cell)
+
+    @line_cell_magic("try")
+    def play(self, line: str, cell: str | None = None) -> checker.Verdict:
+        """%try 41_lazy_pirate: play the last checked answer (or, as %%try, this cell) without judging it."""
+        task = _task(line)
+        source = self._sources.get(task.stem, task.GIVEN) if cell is None else cell
+        return checker.play(task.stem, source)
+
+    @line_magic
+    def hint(self, line: str) -> Words:
+        """%hint 41_lazy_pirate: the next of three hints, then where the explained solution is."""
+        task = _task(line)
+        given = self._hints.get(task.stem, 0)
+        self._hints[task.stem] = given + 1
+        return Words(hint(task, given))
+
+    @line_magic
+    def reset(self, line: str) -> Words | None:
+        """%reset 41_lazy_pirate: bring back what was given. Without an exercise's name it is IPython's own %reset."""
+        name = line.strip()
+        if not re.match(r"\d\d(_|$)", name):
+            return self._ipython_reset(line)  # type: ignore[no-any-return]
+        task = _task(line)
+        self._sources.pop(task.stem, None)
+        self._hints.pop(task.stem, None)
+        self.shell.set_next_input(f"%%check {task.stem}\n{task.GIVEN}", replace=True)
+        return Words("The task as it was given stands in this cell now.")
+
+    @line_magic
+    def predict(self, line: str) -> Words:
+        """%predict 41.1 b: note what you expect. Without a letter it shows the question."""
+        number, _, letter = line.strip().partition(" ")
+        asked = _question(number)
+        letter = letter.strip().lower()
+        if not letter:
+            options = "\n".join(f"- **{key}** {text}" for key, (text, _) in asked.options.items())
+            return Words(f"**{number}** {asked.text}\n\n{options}\n\nWrite your letter behind the number and run the cell.")
+        if letter not in asked.options:
+            raise UsageError(f"%predict {number}: expected one of {', '.join(asked.options)}, got {letter!r}")
+        self._guesses[number] = letter
+        return Words(f"**{number}** You expect **{letter}**: {asked.options[letter][0]}")
+
+    @line_magic
+    def reveal(self, line: str) -> Words:
+        """%reveal 41.1: what happened, beside what was predicted."""
+        number = line.strip()
+        asked = _question(number)
+        right, guess = asked.answer, self._guesses.get(number, "")
+        said = "You made no prediction." if not guess else f"You expected **{guess}**."
+        if guess == right:
+            said += " That is it."
+        elif guess:
+            said += f" The idea behind it: {asked.options[guess][1]}."
+        return Words(f"What happened:\n\n**{right}** {asked.options[right][0]}\n\n{asked.why}\n\n{said}")
+
+
+def hint(task: tasks.Task, given: int) -> str:
+    """The hint after so many, or where to go when there is none left."""
+    if given < len(task.HINTS):
+        return f"Hint {given + 1} of {len(task.HINTS)}: {task.HINTS[given]}"
+    where = f"exercises/solutions/{task.stem}.ipynb"
+    return f"There are no more hints. The explained solution is in {where}. A variant to try: {task.VARIANT}"
+
+
+def _task(line: str) -> tasks.Task:
+    try:
+        return tasks.load(line)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _question(number: str) -> tasks.Question:
+    try:
+        return tasks.question(number)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
