@@ -74,10 +74,10 @@ class Scene:
         """A wire to this endpoint, recorded, closed with the scene."""
         return self._wires.enter_context(Wire(endpoint, recording=self.recording))
 
-    def answer(self, *calls: Call, name: str = "you") -> Answer:
+    def answer(self, *calls: Call, name: str = "") -> Answer:
         """Start the learner's function in a process of its own; it makes these calls in turn."""
         dump = str(self._folder / f"{id(self)}-{len(self._answers)}")
-        process = self.stage.spawn(perform, self._source, self._entry, calls, dump, name=name)
+        process = self.stage.spawn(perform, self._source, self._entry, calls, dump, name=name or self._entry)
         answer = Answer(process, self, dump)
         self._answers.append(answer)
         if self._over:

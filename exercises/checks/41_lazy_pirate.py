@@ -80,7 +80,7 @@ def _answered(scene: Scene, outcome: Outcome, done: list, question: bytes) -> No
     """The rules that hold for every call that ought to succeed."""
     _framed(scene, done)
     if outcome.errno == zmq.EFSM:
-        again = scene.first("refused", "you")
+        again = scene.first("refused", ENTRY)
         raise NotYet(
             "the same REQ was asked twice",
             "Without a reply you sent again on the socket that still waits for one. A REQ may not send twice in a row.",
@@ -92,7 +92,7 @@ def _answered(scene: Scene, outcome: Outcome, done: list, question: bytes) -> No
             raise NotYet(
                 "the only try had the whole time",
                 "One message was lost, and you asked no second time before the deadline was over.",
-                scene.first("wait", "you"),
+                scene.first("wait", ENTRY),
             )
         raise NotYet("", "The server answered, yet your function raised TimeoutError.")
     if outcome.error:
@@ -101,14 +101,14 @@ def _answered(scene: Scene, outcome: Outcome, done: list, question: bytes) -> No
         raise NotYet(
             "every try had a number of its own",
             f"The server heard one question under {len(numbers)} numbers and carried it out as often.",
-            scene.first("send", "you", 2),
+            scene.first("send", ENTRY, 2),
         )
     if not isinstance(outcome.value, bytes) or not outcome.value.startswith(question):
         if isinstance(outcome.value, bytes) and b" (no." in outcome.value:
             raise NotYet(
                 "an old reply was taken for the new answer",
                 f"You asked {question!r} and returned {outcome.value!r}, which answers another question.",
-                scene.first("receive", "you"),
+                scene.first("receive", ENTRY),
             )
         unexpected(outcome)
 
@@ -119,7 +119,7 @@ def _framed(scene: Scene, done: list) -> None:
             raise NotYet(
                 "the question went out without its number",
                 f"The server got {len(body)} frame{'s' * (len(body) != 1)} where it expects [number][question].",
-                scene.first("send", "you"),
+                scene.first("send", ENTRY),
             )
 
 
@@ -133,7 +133,7 @@ def fair_weather(scene: Scene) -> None:
     endpoint, done = scene.stage.endpoint("server"), []
     scene.stage.play(keeper, endpoint, done, name="server")
     first = scene.answer(Call((endpoint, b"tea", 1.0, 2)), Call((endpoint, b"tea", 1.0, 2)))
-    second = scene.answer(Call((endpoint, b"milk", 1.0, 2)), name="your twin")
+    second = scene.answer(Call((endpoint, b"milk", 1.0, 2)), name="ask elsewhere")
     teas, milks = first.outcomes(), second.outcomes()
     _framed(scene, done)
     tea, milk = ({number for number, asked in done if asked == wanted} for wanted in (b"tea", b"milk"))
@@ -141,13 +141,13 @@ def fair_weather(scene: Scene) -> None:
         raise NotYet(
             "every question had the same number",
             "You asked twice for tea; the server heard one number and carried out one question.",
-            scene.first("send", "you", 2),
+            scene.first("send", ENTRY, 2),
         )
     if tea & milk:
         raise NotYet(
             "two programs chose the same number",
             "Two programs asked the server, and it took the one's question for the other's.",
-            scene.first("send", "your twin"),
+            scene.first("send", "ask elsewhere"),
         )
     for outcome in teas:
         _answered(scene, outcome, [], b"tea")
@@ -186,7 +186,7 @@ def a_late_reply(scene: Scene) -> None:
         raise NotYet(
             "it asked more often than it was allowed to",
             "One try was allowed, and the server heard the question more than once.",
-            scene.first("send", "you", 2),
+            scene.first("send", ENTRY, 2),
         )
     if tea.error != "TimeoutError":
         _framed(scene, done)
@@ -210,13 +210,13 @@ def silence(scene: Scene) -> None:
         raise NotYet(
             "every try had the whole time",
             f"The deadline was 0.4 s for all tries together; you gave up after {outcome.seconds:.1f} s.",
-            scene.first("send", "you", 2),
+            scene.first("send", ENTRY, 2),
         )
     if len(done) > 4:
         raise NotYet(
             "it asked more often than it was allowed to",
             f"4 tries were allowed, the server heard {len(done)}.",
-            scene.first("send", "you", 5),
+            scene.first("send", ENTRY, 5),
         )
     _closed(scene)
 
