@@ -6,7 +6,7 @@
 
 Only what was observed is drawn, under its name: *dropped* and *doubled* by the wire, *late*, *refused* with the
 errno, *not received* by the end. Each looks different and has its word, so that nothing hangs on colour. Rows are
-sorted by causal depth, actor and frames, never by the clock: the same exchange gives the same picture whichever
+sorted by causal depth, then messages before marks, actor and frames, never by the clock: the same exchange gives the same picture whichever
 thread was quicker. Routing ids differ in every run; the actor's name stands for them, as ‹client›.
 """
 
@@ -126,7 +126,7 @@ class _Telling:
             rows = self._rows(joined)
             crossing = _cyclic(rows)
             if not crossing:
-                return sorted(rows, key=lambda r: (r.depth, r.actor, r.words))
+                return sorted(rows, key=lambda r: (r.depth, r.message is None, r.actor, r.words))
             level = {r.message.send for r in crossing if r.message and r.end == "both"}
             if not level:
                 raise ValueError("the recording is not causal: its receives and sends wait for one another")

@@ -49,7 +49,9 @@ class _Pen:
         if flags & zmq.SNDMORE:
             try:
                 return act()
-            except zmq.ZMQError:
+            except zmq.ZMQError as error:  # refused at its first frame: what was built of it is forgotten
+                self.write("send", tuple(keep(f) for f in self.going))
+                self.write("refused", detail=_name(error))
                 self.going.clear()
                 raise
         frames = tuple(keep(f) for f in self.going)

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Make %%check, %hint, %try, %reset, %predict and %reveal known to a notebook."""
+    """Make %%check, %hint, %try, %reset, %predict, %reveal and %recipe known to a notebook."""
     from .magics import Workbook
 
     shell.register_magics(Workbook)

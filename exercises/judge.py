@@ -29,13 +29,14 @@ from diagrams import draw, trace
 from diagrams.recording import Event, Recording
 from diagrams.wire import Wire
 from patterns.process import Process
-from patterns.stage import Stage
+from patterns.stage import Actor, Stage
 
 from . import task as tasks
 from .answer import Call, Outcome, perform
 from .checker import Verdict
 
 DEADLINE = 4.0  # seconds an answer has for its calls in one scene
+GRACE = 0.2  # seconds that a peer still listens when the answer has ended
 LAST = 9.0  # seconds after which the judge gives up on itself
 SHOWN = 14  # rows of the picture in a verdict
 PRINTED = 600  # characters of what the answer printed
@@ -88,6 +89,16 @@ class Scene:
         """Call the learner's function once and return what came of it."""
         return self.answer(Call(args, options)).outcomes()[0]
 
+    def wait(self, peer: Actor, answer: Answer, deadline: float = DEADLINE) -> Any:
+        """A peer's result. Soon after the answer has ended, or once nobody asks any more, it is TookTooLong."""
+        until = time.monotonic() + deadline
+        while time.monotonic() < until and not self._over:
+            with contextlib.suppress(TimeoutError):
+                return peer.result(0.02)
+            if answer.process.told:
+                until = min(until, time.monotonic() + GRACE)
+        raise TookTooLong("and its peer had nothing to hear")
+
     def first(self, kind: str, actor: str, count: int = 1) -> Event | None:
         """The count-th event of this kind by this actor, to point at in a verdict."""
         found = [e for e in self.recording.events if e.kind == kind and e.actor == actor]
@@ -117,7 +128,7 @@ class Answer:
         try:
             outcomes: list[Outcome] = self.process.result(deadline)
         except TimeoutError:
-            raise TookTooLong(self._stood()) from None
+            raise TookTooLong(self.stood()) from None
         except RuntimeError:
             code = self.process.returncode
             how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
@@ -125,12 +136,12 @@ class Answer:
         self._scene.outcomes += outcomes
         return outcomes
 
-    def ends(self, deadline: float = 2.0) -> list[Outcome]:
+    def ends(self, deadline: float = 1.5) -> list[Outcome]:
         """Ask a role that runs for ever to end, as a stage does, and wait for it."""
         self.process.stop()
         return self.outcomes(deadline)
 
-    def _stood(self) -> str:
+    def stood(self) -> str:
         """The line of the answer at which it stands now."""
         os.kill(self.process.pid, signal.SIGUSR1)
         until = time.monotonic() + 1.0

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The magics of the workbook: %%check, %hint, %try, %reset for exercises, %predict and %reveal for questions."""
+"""The magics of the workbook: %%check, %hint, %try, %reset for exercises; %predict, %reveal, %recipe for lessons."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +74,17 @@ class Workbook(Magics):
         self._hints.pop(task.stem, None)
         self.shell.set_next_input(f"%%check {task.stem}\n{task.GIVEN}", replace=True)
         return Words("The task as it was given stands in this cell now.")
+
+    @line_magic
+    def recipe(self, line: str) -> Words:
+        """%recipe lazy_pirate.ask: the source of a recipe, or of a part of it, as it stands in `patterns`."""
+        name, _, part = line.strip().partition(".")
+        try:
+            module = importlib.import_module(f"patterns.{name}")
+            source = inspect.getsource(getattr(module, part) if part else module)
+        except (ImportError, AttributeError, TypeError) as error:
+            raise UsageError(f"%recipe: expected a recipe such as lazy_pirate or lazy_pirate.ask, got {line!r}") from error
+        return Words(f"```python\n{source.rstrip()}\n```")
 
     @line_magic
     def predict(self, line: str) -> Words:

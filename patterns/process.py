@@ -91,6 +91,11 @@ class Process:
         return int(self._process.returncode)
 
     @property
+    def told(self) -> bool:
+        """Whether its role has ended, with a result or without."""
+        return self._told.is_set()
+
+    @property
     def done(self) -> bool:
         return self._process.poll() is not None
 
@@ -164,6 +169,7 @@ class Process:
 
     def force(self) -> bool:
         """Kill it without a word in the recording: it did not end when asked, or need not."""
+        self._expected = True
         if not self.done:
             with contextlib.suppress(ProcessLookupError):
                 _signal(self._process, "SIGKILL")
