@@ -177,7 +177,8 @@ class _Telling:
             got = self.show(self.events[m.receives[0]])
             if got != self.show(self.events[m.send]):
                 words += f", received as {got}"
-        return words + {"received": "", "refused": f", refused: {m.detail}"}.get(m.fate, f", {m.fate}")
+        lost = ", not received" if m.fate == "late" and not m.receives else ""
+        return words + {"received": "", "refused": f", refused: {m.detail}"}.get(m.fate, f", {m.fate}{lost}")
 
     def _mark(self, i: int, e: Event) -> str:
         """What stands in a row without a message, or nothing for what needs no row."""
@@ -310,12 +311,18 @@ def _arrow(
         dot.label(near, y + 8, label, "frames")
         dot.label(near, y - 9, f"refused: {m.detail}" if m.fate == "refused" else "dropped", "fate")
         return
+    fate = "" if m.fate == "received" else m.fate
+    if m.fate == "late" and not m.receives:
+        fate, style["arrowhead"] = "late, not received", "odot"
     ends = [arrivals.get((m.send, r), y) for r in m.receives] or [y]
     for end in ends:
         dot.edge(dot.point(here, y), dot.point(there, end), **style)
-    dot.label(middle, (y + ends[0]) / 2 + 8, label, "frames")
-    if m.fate != "received":
-        dot.label(middle, (y + ends[-1]) / 2 - 9, m.fate, "fate")
+    if ends[0] == y:
+        dot.label(middle, y + 8, label, "frames")
+        dot.label(middle, (y + ends[-1]) / 2 - 9, fate, "fate")
+    else:  # slanted: its words stand at its beginning, where it crosses nothing yet
+        dot.label(here + (there - here) * 0.3, y + 6, label, "frames")
+        dot.label(here + (there - here) * 0.75, y + 6, fate, "fate")
 
 
 # -- topology -------------------------------------------------------------------------------------------------
@@ -369,6 +376,8 @@ class _Dot:
         return name
 
     def label(self, x: float, y: float, words: str, look: str) -> None:
+        if not words:
+            return
         plaintext: dict[str, object] = {"shape": "plaintext", "margin": "0.02,0", "height": 0, "width": 0}
         self.node(x, y, words, "", **(plaintext | self.LOOKS[look]))
 

@@ -298,7 +298,9 @@ class _Pairing:
                 return
 
     def _free(self, s: int, e: Event) -> bool:
-        if any(w.kind == "dropped" and (w.to or e.actor) == e.actor for w in self.wired.get(s, ())):
+        """Whether this receive may belong to that send: the wire did not take it elsewhere, and it has no taker."""
+        wired = [w for w in self.wired.get(s, ()) if w.to]
+        if wired and not any(w.kind != "dropped" and (w.to, w.to_socket) == (e.actor, e.socket) for w in wired):
             return False
         takers = [self.events[r] for r in self.taken.get(s, ())]
         if self.events[s].socket.startswith(("PUB", "XPUB")):

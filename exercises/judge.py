@@ -196,10 +196,10 @@ def judge(name: str, source: str) -> Verdict:
 
 
 def play(name: str, source: str) -> Verdict:
-    """Play an answer in the first scene and show what happened, whatever it was."""
+    """Play an answer without judging it and show what happened, whatever it was."""
     task = tasks.load(name)
     with tempfile.TemporaryDirectory() as folder:
-        scene, trouble = _play(task.SCENES[0], Scene(source or task.GIVEN, task.ENTRY, Path(folder)))
+        scene, trouble = _play(task.TRY, Scene(source or task.GIVEN, task.ENTRY, Path(folder)))
     if trouble is not None and not isinstance(trouble, (NotYet, Raised, TookTooLong)):
         raise trouble
     said = [repr(o.value) if not o.error else f"{o.error}: {o.message}" for o in scene.outcomes]

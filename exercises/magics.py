@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from IPython.core.error import UsageError
+from IPython.display import display
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class
 
 from . import checker
@@ -87,21 +88,22 @@ class Workbook(Magics):
         return Words(f"```python\n{source.rstrip()}\n```")
 
     @line_magic
-    def predict(self, line: str) -> Words:
+    def predict(self, line: str) -> None:
         """%predict 41.1 b: note what you expect. Without a letter it shows the question."""
         number, _, letter = line.strip().partition(" ")
         asked = _question(number)
         letter = letter.strip().lower()
         if not letter:
             options = "\n".join(f"- **{key}** {text}" for key, (text, _) in asked.options.items())
-            return Words(f"**{number}** {asked.text}\n\n{options}\n\nWrite your letter behind the number and run the cell.")
+            display(Words(f"**{number}** {asked.text}\n\n{options}\n\nWrite your letter behind the number and run the cell."))
+            return
         if letter not in asked.options:
             raise UsageError(f"%predict {number}: expected one of {', '.join(asked.options)}, got {letter!r}")
         self._guesses[number] = letter
-        return Words(f"**{number}** You expect **{letter}**: {asked.options[letter][0]}")
+        display(Words(f"**{number}** You expect **{letter}**: {asked.options[letter][0]}"))
 
     @line_magic
-    def reveal(self, line: str) -> Words:
+    def reveal(self, line: str) -> None:
         """%reveal 41.1: what happened, beside what was predicted."""
         number = line.strip()
         asked = _question(number)
@@ -111,7 +113,7 @@ class Workbook(Magics):
             said += " That is it."
         elif guess:
             said += f" The idea behind it: {asked.options[guess][1]}."
-        return Words(f"What happened:\n\n**{right}** {asked.options[right][0]}\n\n{asked.why}\n\n{said}")
+        display(Words(f"What happened:\n\n**{number} {right}** {asked.options[right][0]}\n\n{asked.why}\n\n{said}"))
 
 
 def hint(task: tasks.Task, given: int) -> str:

@@ -11,7 +11,8 @@ A check module has, beside its docstring (whose first line is the task in one se
     WHY          what to ask oneself after passing
     QUESTIONS    number -> Question, for the lesson's predictions and the recall
     LABELS       misconception -> the idea to try next
-    SCENES       functions of a Scene; the first is fair weather, a docstring names what an answer survives in each
+    SCENES       functions of a Scene; a docstring names what an answer survives in each
+    TRY          the scene that %try plays
     WRONG        misconception -> an answer that has it; more than one of a name as "name", "name (2)"
     RIGHT        name -> another right answer
 """

@@ -13,6 +13,7 @@ Copy alone; from the shell with `play.py`. Source: the ZeroMQ Guide, chapter 4, 
 """
 
 import math
+from contextlib import suppress
 from typing import Any
 
 import zmq
@@ -20,16 +21,18 @@ import zmq
 ENDPOINT = "tcp://127.0.0.1:5555"
 TIMEOUT = 2.5  # seconds to wait for one reply
 TRIES = 3
+LONGEST = 1_000_000  # seconds; ZeroMQ counts milliseconds in 31 bits
 
 # What each trouble does to one request; the test beside it shows it.
 GUARANTEES = {
-    "crash": ("safe", "test_a_server_that_dies_and_comes_back_answers_the_retry"),
+    "crash": ("safe", "test_a_server_that_dies_and_stays_away_costs_a_timeout_error"),
     "freeze": ("safe", "test_a_frozen_server_costs_a_timeout_error_not_the_client"),
-    "cut": ("safe", "test_a_lost_message_is_asked_again"),
+    "cut": ("duplicated", "test_a_cut_that_takes_the_reply_makes_the_server_work_twice"),
     "slow": ("duplicated", "test_a_reply_later_than_the_timeout_makes_the_server_work_twice"),
-    "restart": ("safe", "test_a_server_that_dies_and_comes_back_answers_the_retry"),
+    "restart": ("duplicated", "test_a_server_that_dies_and_comes_back_answers_the_retry"),
 }
-# "Safe": answered, or TimeoutError within timeout x tries. In the textbook's words: at least once, up to `tries`.
+# "Safe": answered, or TimeoutError within timeout x tries; whether the work was done is then unknown. "Duplicated":
+# answered, and the work may have been done more than once. In the textbook's words: at least once, or an error.
 # Use something else for work that must not be done twice: number the requests and let the server remember.
 
 
@@ -59,7 +62,8 @@ def ask(
             socket.connect(endpoint)
             socket.send(request)
             if socket.poll(math.ceil(timeout * 1000)):
-                return socket.recv()
+                reply: bytes = socket.recv()
+                return reply
     raise TimeoutError(f"{endpoint} did not answer {tries} times, {timeout:g} s each")
 
 
@@ -68,8 +72,8 @@ def relaxed(
 ) -> bytes:
     """The same on one socket: RELAXED lets a REQ send again, CORRELATE numbers each request and drops late replies.
 
-    Neither is safe without the other. A late reply makes `poll` true although there is nothing to receive, so the
-    wait is a `recv` with RCVTIMEO.
+    Neither does without the other. A late reply makes `poll` true although there is nothing to receive, so the wait is
+    a `recv` with RCVTIMEO. What could not be sent yet piles up: a server that comes late gets every try at once.
     """
     check(timeout, tries)
     with ctx.socket(zmq.REQ) as socket:
@@ -79,17 +83,16 @@ def relaxed(
         socket.connect(endpoint)
         for _ in range(tries):
             socket.send(request)
-            try:
-                return socket.recv()
-            except zmq.Again:
-                continue
+            with suppress(zmq.Again):
+                reply: bytes = socket.recv()
+                return reply
     raise TimeoutError(f"{endpoint} did not answer {tries} times, {timeout:g} s each")
 
 
 def check(timeout: float, tries: int) -> None:
     """Refuse limits that would wait for ever or ask never."""
-    if not 0 < timeout < math.inf:
-        raise ValueError(f"timeout: expected seconds above 0, got {timeout!r}")
+    if not 0 < timeout <= LONGEST:
+        raise ValueError(f"timeout: expected seconds above 0 and up to {LONGEST:,}, got {timeout!r}")
     if tries < 1:
         raise ValueError(f"tries: expected at least 1, got {tries!r}")
 

@@ -137,6 +137,7 @@ def silence(scene: Scene) -> None:
             )  # fmt: skip
 
 
+TRY = a_message
 SCENES = (a_message, a_late_message, silence)
 
 QUESTIONS = {

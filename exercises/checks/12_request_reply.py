@@ -164,6 +164,7 @@ def the_end(scene: Scene) -> None:
         unexpected(outcome)
 
 
+TRY = two_clients_in_turn
 SCENES = (two_clients_in_turn, a_request_that_cannot_be_served, the_end)
 
 QUESTIONS = {

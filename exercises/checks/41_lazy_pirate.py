@@ -128,6 +128,13 @@ def _closed(scene: Scene) -> None:
         raise NotYet("a socket was left open", "When your function was done, a socket of its Context was still open.")
 
 
+def alone(scene: Scene) -> None:
+    """one question"""
+    endpoint, done = scene.stage.endpoint("server"), []
+    scene.stage.play(keeper, endpoint, done, name="server")
+    scene.call(endpoint, b"tea", 1.0, 2)
+
+
 def fair_weather(scene: Scene) -> None:
     """fair weather"""
     endpoint, done = scene.stage.endpoint("server"), []
@@ -232,6 +239,7 @@ def _gave_up(outcome: Outcome) -> None:
         unexpected(outcome)
 
 
+TRY = alone
 SCENES = (fair_weather, a_lost_request, a_lost_reply, a_late_reply, silence)
 
 QUESTIONS = {

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Play a role from the shell: a module that ends with `play(server, client)` runs as
+
+    python -m patterns.request_reply server --endpoint tcp://127.0.0.1:0
+    python -m patterns.request_reply client hello
+
+A role's endpoints and its parameters with a plain default are options; what only Python can give keeps its default.
+Addresses that it binds go to stderr, what it returns to stdout, a list one item a line. Exit codes: 0 done, or ended
+by Ctrl-C or SIGTERM; 1 it raised TimeoutError or ValueError, or its address cannot be had; 2 unusable arguments.
+Without CURVE nothing leaves this machine unless `--open` is given. Copy with `stage.py` and `process.py`.
+"""
+
+import argparse
+import inspect
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NoReturn
+
+import zmq
+import zmq.asyncio
+
+from .stage import LINGER, Actor
+
+END = 1.5  # seconds that a role has to end in; then it is broken off
+TICK = 0.1  # seconds between two looks for a signal
+TYPES: dict[str, Callable[[str], Any]] = {"str": str, "bytes": str.encode, "int": int, "float": float}
+LOCAL = re.compile(r"(ipc|inproc)://.+|\w+://([^;]*;)?(127\.\d+\.\d+\.\d+|localhost|\[::1\]):[^:;]*")
+
+
+class _Guarded:
+    """Tells where it is bound, and leaves this machine only under CURVE or when told to."""
+
+    def bind(self, addr: str) -> Any:
+        self._guard(addr)
+        result = super().bind(addr)  # type: ignore[misc]
+        print(f"bound to {self.last_endpoint.decode()}", file=sys.stderr, flush=True)  # type: ignore[attr-defined]
+        return result
+
+    def connect(self, addr: str) -> Any:
+        self._guard(addr)
+        return super().connect(addr)  # type: ignore[misc]
+
+    def _guard(self, addr: str) -> None:
+        if not (LOCAL.fullmatch(addr) or self.context.open or self.mechanism == zmq.CURVE):  # type: ignore[attr-defined]
+            raise ValueError(f"{addr} is beyond this machine and not secured by CURVE: give --open if you mean it")
+
+
+class _Socket(_Guarded, zmq.Socket[bytes]): ...
+
+
+class _AsyncSocket(_Guarded, zmq.asyncio.Socket): ...
+
+
+class Context(zmq.Context[Any]):
+    """A Context whose sockets tell where they are bound and stay on this machine, unless it is `open`."""
+
+    _socket_class: type[zmq.Socket[Any]] = _Socket
+    open = False
+
+    def asynchronous(self) -> "Context":
+        """The same for asyncio."""
+        twin = Context(self)
+        twin._socket_class, twin.open = _AsyncSocket, self.open
+        twin.sockopts.update(self.sockopts)
+        return twin
+
+
+def play(*roles: Callable[..., Any]) -> NoReturn:
+    """Play the one of `roles` that the command line asks for, and exit."""
+    options = vars(parser(*roles).parse_args())
+    role, context, signals = options.pop("the role"), Context(), list[int]()
+    context.open, context.linger = options.pop("open"), LINGER
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: signals.append(number))
+    bound = inspect.signature(role).bind_partial(context)
+    bound.arguments.update(options)
+    bound.apply_defaults()
+    actor = Actor(role.__name__, partial(role, **bound.kwargs), context, bound.args[1:])
+    code = 0
+    try:
+        while not actor.join(TICK) and not signals:
+            pass
+        result = None if signals else actor.result()
+        for item in result if isinstance(result, list) else [] if result is None else [result]:
+            print(item.decode(errors="backslashreplace") if isinstance(item, bytes) else item, flush=True)
+    except (TimeoutError, ValueError, zmq.ZMQError) as error:
+        if isinstance(error, zmq.ZMQError) and error.errno == zmq.EFSM:  # the role itself is wrong: show where
+            raise
+        print(f"{actor.name}: {error}", file=sys.stderr)
+        code = 1
+    finally:
+        until = time.monotonic() + END
+        actor.stop()
+        term = threading.Thread(target=context.term, daemon=True)
+        term.start()
+        term.join(max(TICK, until - time.monotonic()))
+        if term.is_alive():
+            print(f"{actor.name} was busy and has been broken off", file=sys.stderr, flush=True)
+            os._exit(code)
+    sys.exit(code)
+
+
+def parser(*roles: Callable[..., Any]) -> argparse.ArgumentParser:
+    """The command line of these roles, explained by their docstrings and their module's."""
+    module, form = sys.modules[roles[0].__module__], argparse.RawDescriptionHelpFormatter
+    prog = f"python -m {module.__spec__.name}" if module.__spec__ else None
+    top = argparse.ArgumentParser(prog=prog, description=module.__doc__, formatter_class=form)
+    commands = top.add_subparsers(title="roles", metavar="role", required=True)
+    for role in roles:
+        doc = inspect.getdoc(role) or ""
+        brief = doc.partition("\n")[0].replace("%", "%%")
+        sub = commands.add_parser(role.__name__, help=brief, description=doc, formatter_class=form)
+        for parameter in list(inspect.signature(role).parameters.values())[1:]:
+            _argument(sub, parameter)
+        sub.add_argument("--open", action="store_true", help="allow endpoints beyond this machine without CURVE")
+        sub.set_defaults(**{"the role": role})
+    return top
+
+
+def _argument(sub: argparse.ArgumentParser, parameter: inspect.Parameter) -> None:
+    name, default = parameter.name, parameter.default
+    given = default is not parameter.empty
+    address = name.endswith("endpoint") or (isinstance(default, str) and "://" in default)
+    kind = TYPES.get(getattr(parameter.annotation, "__name__", parameter.annotation), type(default) if given else str)
+    how: Any = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": endpoint if address else kind}
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        sub.add_argument(name, nargs="*", **how)
+    elif not given and not address:
+        sub.add_argument(name, **how)
+    elif address or isinstance(default, str | int | float):
+        told = "default: %(default)s" if given else "required"
+        sub.add_argument(f"--{name.replace('_', '-')}", required=not given, default=default, help=told, **how)
+
+
+def endpoint(text: str) -> str:
+    """The type of an endpoint among the arguments."""
+    if not re.fullmatch(r"[a-z]+://.+", text):
+        raise argparse.ArgumentTypeError(f"expected an endpoint such as tcp://127.0.0.1:5555, not {text!r}")
+    return text
