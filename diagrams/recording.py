@@ -293,7 +293,8 @@ class _Pairing:
                 self.taken.setdefault(s, []).append(i)
                 return
         for s in sends:  # nothing is free: only a message that the wire doubled can come twice
-            if any(w.kind == "doubled" for w in self.wired.get(s, ())) and len(self.taken.get(s, ())) < 2:
+            mine = [r for r in self.taken.get(s, ()) if (self.events[r].actor, self.events[r].socket) == (e.actor, e.socket)]
+            if any(w.kind == "doubled" for w in self.wired.get(s, ())) and len(mine) < 2:
                 self.taken.setdefault(s, []).append(i)
                 return
 
