@@ -1,0 +1,48 @@
+# make lab    JupyterLab at the first lesson; PORT=9000 chooses the port
+# make test   everything is checked: code, recipes, exercises, notebooks
+# make lint   only the quick checks
+# make lock   look for newer versions of what is pinned
+
+PYTHON = python3
+PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+PYTEST = .venv/bin/pytest -n 2 --dist loadfile
+
+# A browser is opened where there is a screen; a chosen port is kept or refused.
+SCREEN = $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname))
+LAB_OPTIONS = $(if $(SCREEN),,--no-browser) $(if $(PORT),--port=$(PORT) --ServerApp.port_retries=0)
+
+.PHONY: lab test lint lock
+
+lab: .venv/lab
+	.venv/bin/jupyter lab --allow-root --LabApp.default_url=/lab/tree/guide_notebooks/11_start_here.ipynb $(LAB_OPTIONS)
+
+test: lint
+	$(PYTEST) -p no:nbval
+	.venv/bin/python -m exercises prove
+	$(PYTEST) --nbval --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout=30 guide_notebooks exercises
+
+lint: .venv/test
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+lock: .venv/bin/python
+	$(PIP) uv
+	.venv/bin/uv pip compile --quiet --upgrade --universal --all-extras --custom-compile-command "make lock" pyproject.toml -o tests/requirements.txt
+	.venv/bin/uv pip compile --quiet --python-version 3.12 -c tests/requirements.txt --no-annotate --custom-compile-command "make lock" pyproject.toml -o binder/requirements.txt
+
+# What the commands above need is put into .venv once, and again when the pins change.
+.venv/lab .venv/test: .venv/bin/python tests/requirements.txt pyproject.toml binder/overrides.json
+	@echo "Setting up .venv for make $(@F): this takes a minute, once."
+	$(PIP) -c tests/requirements.txt -e '.[$(@F)]' || { echo "$(NO_PIP)" >&2; exit 1; }
+	mkdir -p .venv/share/jupyter/lab/settings && cp binder/overrides.json .venv/share/jupyter/lab/settings
+	@touch .venv/lab $@
+
+.venv/bin/python:
+	@command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(NO_PYTHON)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(NO_VENV)" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+
+NO_PYTHON = Please install Python 3.11 or newer, or name one as in make PYTHON=python3.12: $(PYTHON) is missing or too old.
+NO_VENV = Please install the venv module of $(PYTHON), on Debian and Ubuntu with: apt install python3-venv
+NO_PIP = Please connect to the internet and try again: pip could not fetch what tests/requirements.txt pins.

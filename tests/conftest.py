@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""No test may leave a thread, a child process or a file descriptor (a socket, above all) behind."""
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from workbook import ROOT
+
+SETTLE = 2.0  # seconds: what ends by itself is given this long
+PROC = Path("/proc/self")
+
+
+def alive() -> dict[str, str]:
+    """What this process holds, each by a key of its own and with a name to print. Without /proc: threads alone."""
+    held = {f"thread {thread.ident}": f"thread {thread.name!r}" for thread in threading.enumerate()}
+    for children in PROC.glob("task/*/children"):
+        for pid in _read(children).split():
+            held[f"process {pid}"] = f"child process {pid} ({_read(Path('/proc', pid, 'cmdline'))[:80]!r})"
+    for number in os.listdir(PROC / "fd") if PROC.exists() else ():
+        try:
+            target = os.readlink(PROC / "fd" / number)
+        except OSError:  # the descriptor that listed the folder
+            continue
+        held[f"descriptor {number} {target}"] = f"file descriptor {number} ({target})"
+    return held
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().replace("\0", " ").strip()
+    except OSError:  # a thread or a process that has just ended
+        return ""
+
+
+def left_behind(before: dict[str, str], settle: float = SETTLE) -> list[str]:
+    """What is alive now and was not before, after a moment for what is just ending."""
+    deadline = time.monotonic() + settle
+    while left := [name for key, name in alive().items() if key not in before]:
+        if time.monotonic() > deadline:
+            break
+        gc.collect()
+        threading.Event().wait(0.01)
+    return sorted(left)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if (ROOT / "patterns" / item.path.name.removeprefix("test_")).exists():
+            item.add_marker("recipe")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    before = alive()
+    yield
+    left = left_behind(before)
+    assert not left, "the test left behind: " + "; ".join(left)
