@@ -117,6 +117,7 @@ class Message:
     frames: tuple[Frame, ...]
     fate: str
     detail: str = ""
+    lost: tuple[str, ...] = ()  # for whom the wire dropped it: a PUB's message may have reached others
 
     @property
     def arrived(self) -> bool:
@@ -150,15 +151,18 @@ class Recording:
             self._events.append(event)
             self._changed.notify_all()
 
+    def write(self, *event: Any) -> None:
+        """Append the event with these fields, in the order of `Event`; large frames are kept as such."""
+        actor, kind, socket, frames, *rest = event
+        self.add(Event(actor, kind, socket, tuple(keep(f) for f in frames), *rest[:2], "", "", *rest[2:]))
+
     def wait(
         self, kind: Kind, actor: str | None = None, *, socket: str | None = None, count: int = 1, timeout: float = 5.0
     ) -> None:
         """Return once `count` such events are recorded. Raises TimeoutError that says how many there are."""
 
         def seen() -> int:
-            return sum(
-                e.kind == kind and actor in (None, e.actor) and socket in (None, e.socket) for e in self._events
-            )
+            return sum(e.kind == kind and actor in (None, e.actor) and socket in (None, e.socket) for e in self._events)
 
         with self._changed:
             if not self._changed.wait_for(lambda: seen() >= count, timeout):
@@ -194,8 +198,9 @@ class Recording:
         """Every message that an actor tried to send, in order of its send events.
 
         A receive belongs to the earliest send of the peer that its metadata names which nobody has taken yet and
-        whose frames agree: content alone does not identify a message. A PUB's send may be taken once by each
-        receiving socket. Where the metadata names nobody (inproc, recv_into, an untraced peer) the earliest
+        whose frames agree: content alone does not identify a message. A REP's send goes to whose request it received
+        last, a ROUTER's to whose routing id it begins with. A PUB's send may be taken once by each receiving socket.
+        Where the metadata names nobody (inproc, recv_into, an untraced peer) the earliest
         untaken send on a socket at the other end decides.
         """
         return _Pairing(self.events).messages()
@@ -249,6 +254,7 @@ class _Pairing:
         self.outcome: dict[int, Event] = {}  # send -> its "sent" or "refused"
         self.taken: dict[int, list[int]] = {}  # send -> receives
         self.wired: dict[int, list[Event]] = {}  # send -> what the wire did with it
+        self.addressed = _addressed(events)
         open_: dict[tuple[str, str], int] = {}
         for i, e in enumerate(events):
             if e.kind == "send":
@@ -266,19 +272,20 @@ class _Pairing:
                 self._receive(i, e)
         return tuple(self._message(i) for i, e in enumerate(self.events) if e.kind == "send")
 
-    def _candidates(self, key: tuple[str, str], frames: tuple[Frame, ...], socket: str) -> list[int]:
-        return [
-            s
-            for s in self.sends.get(key, ())
-            if getattr(self.outcome.get(s), "kind", "") != "refused"
+    def _may(self, s: int, end: tuple[str, str], socket: str, frames: tuple[Frame, ...]) -> bool:
+        """Whether this send can have become these frames at that end, so far as outcome, address and frames tell."""
+        return (
+            getattr(self.outcome.get(s), "kind", "") != "refused"
+            and (not end[0] or s not in self.addressed or end in self.addressed[s])
             and agree(self.events[s].socket, self.events[s].frames, socket, frames)
-        ]
+        )
 
     def _wire(self, e: Event) -> None:
         fans_out = e.peer_socket.startswith(("PUB", "XPUB"))
-        for s in self._candidates((e.peer, e.peer_socket), e.frames, ""):
+        for s in self.sends.get((e.peer, e.peer_socket), ()):
             seen = self.wired.get(s, [])
-            if not seen or (fans_out and all((w.to, w.to_socket) != (e.to, e.to_socket) for w in seen)):
+            free = not seen or (fans_out and all((w.to, w.to_socket) != (e.to, e.to_socket) for w in seen))
+            if free and self._may(s, (e.to, e.to_socket), "", e.frames):
                 self.wired.setdefault(s, []).append(e)
                 return
 
@@ -287,16 +294,12 @@ class _Pairing:
             keys = [(e.peer, e.peer_socket)]
         else:
             keys = [k for k in self.sends if k in self.links.get((e.actor, e.socket), ())]
-        sends = sorted(s for k in keys for s in self._candidates(k, e.frames, e.socket))
-        for s in sends:
-            if self._free(s, e):
-                self.taken.setdefault(s, []).append(i)
-                return
-        for s in sends:  # nothing is free: only a message that the wire doubled can come twice
-            mine = [r for r in self.taken.get(s, ()) if (self.events[r].actor, self.events[r].socket) == (e.actor, e.socket)]
-            if any(w.kind == "doubled" for w in self.wired.get(s, ())) and len(mine) < 2:
-                self.taken.setdefault(s, []).append(i)
-                return
+        end, sends = (e.actor, e.socket), sorted(s for k in keys for s in self.sends.get(k, ()))
+        for fits in (self._free, self._doubled):  # if nothing is free: what the wire doubled can come twice
+            for s in sends:
+                if fits(s, e) and self._may(s, end, e.socket, e.frames):
+                    self.taken.setdefault(s, []).append(i)
+                    return
 
     def _free(self, s: int, e: Event) -> bool:
         """Whether this receive may belong to that send: the wire did not take it elsewhere, and it has no taker."""
@@ -307,6 +310,12 @@ class _Pairing:
         if self.events[s].socket.startswith(("PUB", "XPUB")):
             return all((t.actor, t.socket) != (e.actor, e.socket) for t in takers)
         return not takers
+
+    def _doubled(self, s: int, e: Event) -> bool:
+        if not any(w.kind == "doubled" for w in self.wired.get(s, ())):
+            return False
+        takers = [self.events[r] for r in self.taken.get(s, ())]
+        return sum((t.actor, t.socket) == (e.actor, e.socket) for t in takers) < 2
 
     def _message(self, s: int) -> Message:
         e, receives, wired = self.events[s], tuple(self.taken.get(s, ())), self.wired.get(s, [])
@@ -324,10 +333,33 @@ class _Pairing:
             fate = "received" if receives else "not received"
         receivers = {self.events[r].actor for r in receives} | {w.to for w in wired if w.to}
         if not receivers:
-            receivers = {actor for actor, _ in self.links.get((e.actor, e.socket), ())}
+            receivers = {
+                actor for actor, _ in self.addressed.get(s, set()) or self.links.get((e.actor, e.socket), set())
+            }
         receiver = receivers.pop() if len(receivers) == 1 else ""
         detail = outcome.detail if outcome is not None and outcome.kind == "refused" else ""
-        return Message(s, receives, e.actor, receiver, e.frames, fate, detail)
+        lost = tuple(sorted(w.to for w in wired if w.kind == "dropped" and w.to))
+        return Message(s, receives, e.actor, receiver, e.frames, fate, detail, lost)
+
+
+def _addressed(events: Iterable[Event]) -> dict[int, set[tuple[str, str]]]:
+    """To whom a REP's or a ROUTER's send can go, where their receives tell: send -> (actor, socket) of each."""
+    asked: dict[tuple[str, str], tuple[str, str]] = {}  # REP -> whose request it received last
+    known: dict[tuple[str, str, Frame], set[tuple[str, str]]] = {}  # ROUTER and a routing id -> whose it was
+    events = list(events)
+    for e in events:
+        if e.kind == "receive" and e.peer and e.socket.startswith("ROUTER"):
+            known.setdefault((e.actor, e.socket, e.frames[0]), set()).add((e.peer, e.peer_socket))
+    result: dict[int, set[tuple[str, str]]] = {}
+    for i, e in enumerate(events):
+        here = (e.actor, e.socket)
+        if e.kind == "receive" and e.socket.startswith("REP"):
+            asked[here] = (e.peer, e.peer_socket)
+        elif e.kind == "send" and asked.get(here, ("", ""))[0]:
+            result[i] = {asked[here]}
+        elif e.kind == "send" and e.frames and (*here, e.frames[0]) in known:
+            result[i] = known[*here, e.frames[0]]
+    return result
 
 
 def links(events: Iterable[Event]) -> dict[tuple[str, str], set[tuple[str, str]]]:
@@ -350,4 +382,3 @@ def links(events: Iterable[Event]) -> dict[tuple[str, str], set[tuple[str, str]]
                 result.setdefault(a, set()).add(b)
                 result.setdefault(b, set()).add(a)
     return result
-
