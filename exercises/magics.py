@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import operator
 import re
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,10 +84,10 @@ class Workbook(Magics):
         name, _, part = line.strip().partition(".")
         try:
             module = importlib.import_module(f"patterns.{name}")
-            source = inspect.getsource(getattr(module, part) if part else module)
+            source = inspect.getsource(operator.attrgetter(part)(module) if part else module)
         except (ImportError, AttributeError, TypeError) as error:
             raise UsageError(f"%recipe: expected a recipe such as lazy_pirate or lazy_pirate.ask, got {line!r}") from error
-        return Words(f"```python\n{source.rstrip()}\n```")
+        return Words(f"```python\n{textwrap.dedent(source).rstrip()}\n```")
 
     @line_magic
     def predict(self, line: str) -> None:
