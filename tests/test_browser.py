@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Each lesson in a real browser: `make lab` as a learner starts it, all cells run, pictures seen, no question asked.
+"""Lessons and exercises in a real browser: `make lab` as a learner starts it, all cells run, pictures seen, no question
+asked; each exercise as it is given, with a wrong answer and with the right one.
 
 CHROMIUM names the browser where it is not found by itself; SCREENSHOTS names a folder that keeps what was seen.
 """
@@ -21,7 +22,9 @@ from typing import Any
 import pytest
 import workbook
 from playwright import sync_api
-from workbook import LESSONS, ROOT
+from workbook import EXERCISES, LESSONS, ROOT, SOLUTIONS
+
+from exercises import task as tasks
 
 START, OPEN, RUN = 40.0, 40.0, 70.0  # seconds: the server, a notebook with its kernel, all of its cells
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -41,6 +44,16 @@ HAS_RUN = """() => {
     const prompts = [...document.querySelectorAll('.jp-InputPrompt')].map(prompt => prompt.textContent);
     const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
     return window.ended && kernel.status === 'idle' && !prompts.some(prompt => prompt.includes('*'));
+}"""
+# Put a source into the cell that holds the check (or, where there is none, into the last) and run it.
+ANSWER = """source => {
+    const { content, context } = window.jupyterapp.shell.currentWidget;
+    const cells = content.widgets, isCheck = cell => cell.model.sharedModel.getSource().startsWith('%%check');
+    content.activeCellIndex = source.startsWith('%reset') ? cells.length - 1 : cells.findIndex(isCheck);
+    if (source.startsWith('%reset')) { content.activeCell.model.sharedModel.setSource(''); }
+    content.activeCell.model.sharedModel.setSource(source);
+    window.ended = false;
+    window.jupyterapp.commands.execute('notebook:run-cell').finally(() => { window.ended = true; });
 }"""
 NOTEBOOK = "() => window.jupyterapp.shell.currentWidget.context.model.toJSON()"
 PICTURES = "pictures => pictures.filter(picture => picture.complete && picture.naturalWidth > 0).length"
@@ -126,12 +139,18 @@ def page(browser: Any, request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
     """A new browser window. What it showed in the end is kept, above all when the test fails."""
     context = browser.new_context(viewport={"width": 1400, "height": 1600})
     opened = context.new_page()
+    opened.kept = (Path(os.environ.get("SCREENSHOTS") or tmp_path), request.node.name)
     yield opened
-    folder = Path(os.environ.get("SCREENSHOTS") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    name = re.sub(r"[^A-Za-z0-9_]+", "_", request.node.name).strip("_")
-    (folder / f"{name}.png").write_bytes(opened.screenshot())  # given a path, playwright would leave a thread behind
+    keep(opened)
     context.close()
+
+
+def keep(page: Any, state: str = "") -> None:
+    """A screenshot in the folder for them, under the name of the test and of the state."""
+    folder, test = page.kept
+    folder.mkdir(parents=True, exist_ok=True)
+    name = re.sub(r"[^A-Za-z0-9_]+", "_", f"{test} {state}").strip("_")
+    (folder / f"{name}.png").write_bytes(page.screenshot())  # given a path, playwright would leave a thread behind
 
 
 def questions(page: Any) -> list[str]:
@@ -143,20 +162,58 @@ def test_make_lab_prints_the_address_of_the_first_lesson(lab: str) -> None:
     assert re.search(rf"/lab/tree/{LESSONS}/{workbook.FIRST}\.ipynb\?token=\w+$", lab)
 
 
-@pytest.mark.parametrize("stem", [path.stem for path in workbook.notebooks(LESSONS)])
-def test_lesson_runs_in_jupyterlab(stem: str, lab: str, page: Any) -> None:
-    page.goto(lab.replace(workbook.FIRST, stem) + "&reset", timeout=OPEN * 1000)
+def visit(page: Any, lab: str, folder: str, stem: str) -> list[dict[str, Any]]:
+    """Open a notebook, run all of its cells and return those with code. No question may be in the way."""
+    page.goto(lab.replace(f"{LESSONS}/{workbook.FIRST}", f"{folder}/{stem}") + "&reset", timeout=OPEN * 1000)
     page.wait_for_function(READY, timeout=OPEN * 1000)
     assert questions(page) == []
     page.evaluate(RUN_ALL)
     page.wait_for_function(HAS_RUN, timeout=RUN * 1000, polling=100)
-
     cells = list(workbook.cells(page.evaluate(NOTEBOOK), "code"))
     for cell in cells:
         failed = any(output["output_type"] == "error" for output in cell["outputs"])
         assert failed == ("raises-exception" in cell["metadata"].get("tags", ())), workbook.source(cell)
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    return cells
+
+
+def verdict(cells: list[dict[str, Any]]) -> str:
+    """The first line under the cell that holds the check."""
+    checked = next(cell for cell in cells if workbook.source(cell).startswith("%%check"))
+    return "".join(checked["outputs"][0]["data"]["text/plain"]).splitlines()[0]
+
+
+def answer(page: Any, source: str) -> list[dict[str, Any]]:
+    """Type a source into the check's cell, run it, and return the notebook's code cells."""
+    page.evaluate(ANSWER, source)
+    page.wait_for_function(HAS_RUN, timeout=RUN * 1000, polling=100)
+    return list(workbook.cells(page.evaluate(NOTEBOOK), "code"))
+
+
+@pytest.mark.parametrize("stem", [path.stem for path in workbook.notebooks(LESSONS)])
+def test_lesson_runs_in_jupyterlab(stem: str, lab: str, page: Any) -> None:
+    cells = visit(page, lab, LESSONS, stem)
     drawn = sum("image/svg+xml" in output.get("data", {}) for cell in cells for output in cell["outputs"])
     page.wait_for_function(f"() => document.querySelectorAll('.jp-RenderedSVG img').length >= {drawn}", timeout=5000)
     assert page.locator(".jp-RenderedSVG img").evaluate_all(PICTURES) == drawn
     assert questions(page) == []
+
+
+@pytest.mark.parametrize("stem", [path.stem for path in workbook.notebooks(EXERCISES)])
+def test_exercise_tells_given_wrong_and_right_answers_apart_in_jupyterlab(stem: str, lab: str, page: Any) -> None:
+    task, check = tasks.load(stem), f"%%check {stem}\n"
+    assert verdict(visit(page, lab, EXERCISES, stem)) == "Not attempted."
+    keep(page, "given")
+    label, wrong = next(iter(task.WRONG.items()))
+    assert verdict(answer(page, check + wrong)) == f"Not yet: {label}."
+    keep(page, "wrong")
+    assert verdict(answer(page, check + task.solution)) == "Passed."
+    keep(page, "right")
+    cells = answer(page, f"%reset {stem}")
+    assert [workbook.source(cell) for cell in cells].count(check + task.GIVEN) == 1, "the last cell is not as given"
+    assert questions(page) == []
+
+
+@pytest.mark.parametrize("stem", [path.stem for path in workbook.notebooks(SOLUTIONS)])
+def test_solution_passes_in_jupyterlab(stem: str, lab: str, page: Any) -> None:
+    assert verdict(visit(page, lab, SOLUTIONS, stem)) == "Passed."
