@@ -45,12 +45,12 @@ HAS_RUN = """() => {
     const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
     return window.ended && kernel.status === 'idle' && !prompts.some(prompt => prompt.includes('*'));
 }"""
-# Put a source into the cell that holds the check (or, where there is none, into the last) and run it.
-ANSWER = """source => {
-    const { content, context } = window.jupyterapp.shell.currentWidget;
-    const cells = content.widgets, isCheck = cell => cell.model.sharedModel.getSource().startsWith('%%check');
-    content.activeCellIndex = source.startsWith('%reset') ? cells.length - 1 : cells.findIndex(isCheck);
-    if (source.startsWith('%reset')) { content.activeCell.model.sharedModel.setSource(''); }
+# Put a source into a cell with code, the one that holds the check or the last, and run it.
+TYPE = """([source, where]) => {
+    const { content } = window.jupyterapp.shell.currentWidget;
+    const chosen = where === 'check' ? cell => cell.model.sharedModel.getSource().startsWith('%%check')
+                                     : cell => cell.model.type === 'code';
+    content.activeCellIndex = content.widgets[where === 'check' ? 'findIndex' : 'findLastIndex'](chosen);
     content.activeCell.model.sharedModel.setSource(source);
     window.ended = false;
     window.jupyterapp.commands.execute('notebook:run-cell').finally(() => { window.ended = true; });
@@ -183,9 +183,9 @@ def verdict(cells: list[dict[str, Any]]) -> str:
     return "".join(checked["outputs"][0]["data"]["text/plain"]).splitlines()[0]
 
 
-def answer(page: Any, source: str) -> list[dict[str, Any]]:
-    """Type a source into the check's cell, run it, and return the notebook's code cells."""
-    page.evaluate(ANSWER, source)
+def type_and_run(page: Any, source: str, where: str = "check") -> list[dict[str, Any]]:
+    """Type a source into the check's cell, or into the last one with code, run it, and return all cells with code."""
+    page.evaluate(TYPE, [source, where])
     page.wait_for_function(HAS_RUN, timeout=RUN * 1000, polling=100)
     return list(workbook.cells(page.evaluate(NOTEBOOK), "code"))
 
@@ -205,11 +205,11 @@ def test_exercise_tells_given_wrong_and_right_answers_apart_in_jupyterlab(stem: 
     assert verdict(visit(page, lab, EXERCISES, stem)) == "Not attempted."
     keep(page, "given")
     label, wrong = next(iter(task.WRONG.items()))
-    assert verdict(answer(page, check + wrong)) == f"Not yet: {label}."
+    assert verdict(type_and_run(page, check + wrong)) == f"Not yet: {label}."
     keep(page, "wrong")
-    assert verdict(answer(page, check + task.solution)) == "Passed."
+    assert verdict(type_and_run(page, check + task.solution)) == "Passed."
     keep(page, "right")
-    cells = answer(page, f"%reset {stem}")
+    cells = type_and_run(page, f"%reset {stem}", "last")
     assert [workbook.source(cell) for cell in cells].count(check + task.GIVEN) == 1, "the last cell is not as given"
     assert questions(page) == []
 
