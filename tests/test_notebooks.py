@@ -163,6 +163,13 @@ def _(notebook: Notebook, path: Path) -> Complaints:
             yield f"{at(cell)} gives no reason in a comment"
 
 
+@check("a comment to nbval stands alone on its line, or nbval does not see it", add("code", "# NBVAL_SKIP: why not\n1"))
+def _(notebook: Notebook, path: Path) -> Complaints:
+    for cell in code(notebook):
+        lines = [line for line in source(cell).splitlines() if EXEMPT.search(line)]
+        yield from (f"{at(cell)}: {line}" for line in lines if not re.fullmatch(rf"\s*#\s*{EXEMPT.pattern}\s*", line))
+
+
 @check("no sleep, fixed port, global context or destroy, unless it shows the mistake", add("code", "time.sleep(1)"))
 def _(notebook: Notebook, path: Path) -> Complaints:
     for cell in code(notebook):
