@@ -1,0 +1,330 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Request-reply: replies in their order, lock-step, fairness, and what each fault does to an exchange.
+
+That a client waits for ever is shown by a deadline that passes while everybody else is served.
+"""
+
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import pytest
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from diagrams import trace
+from diagrams.recording import Recording
+from diagrams.wire import Wire
+from patterns.request_reply import GUARANTEES, client, server
+from patterns.stage import Actor, Stage
+
+WAIT = 10.0  # seconds for what has to come
+STUCK = 0.12  # seconds after which what never comes is given up
+
+ipc = pytest.mark.skipif(not zmq.has("ipc"), reason="no ipc on this system")
+signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP and SIGINT for processes here")
+
+
+@pytest.fixture(params=["plain context", "tracing context"])
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    with Stage(zmq.Context() if request.param == "plain context" else trace.Context(Recording())) as it:
+        yield it
+
+
+class Service:
+    """Work that notes each request and, while it is held, does not answer."""
+
+    def __init__(self) -> None:
+        self.got: Queue[bytes] = Queue()
+        self.seen: list[bytes] = []
+        self.go = threading.Event()
+        self.go.set()
+
+    def __call__(self, request: bytes) -> bytes:
+        self.seen.append(request)
+        self.got.put(request)
+        assert self.go.wait(WAIT)
+        return request.upper()
+
+
+@pytest.fixture
+def held(stage: Stage) -> Iterator[Service]:
+    service = Service()
+    service.go.clear()
+    yield service
+    service.go.set()
+
+
+def ask(stage: Stage, endpoint: str, *requests: str, name: str = "client") -> Actor:
+    return stage.play(partial(client, endpoint=endpoint), *requests, name=name)
+
+
+def is_stuck(actor: Actor) -> bool:
+    try:
+        actor.result(STUCK)
+    except TimeoutError:
+        return not actor.done
+    return False
+
+
+def busy_server(ctx: zmq.Context[Any], endpoint: str, told: str) -> None:
+    """A server that tells what it was asked and is never done with it."""
+    with ctx.socket(zmq.DEALER) as tell:
+        tell.connect(told)
+
+        def work(request: bytes) -> bytes:
+            tell.send(request)
+            return bytes(tell.recv())
+
+        server(ctx, endpoint, work)
+
+
+# -- in fair weather ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
+@pytest.mark.parametrize("traced", [False, True], ids=["plain context", "tracing context"])
+def test_replies_come_back_in_the_order_of_the_requests(transport: str, traced: bool) -> None:
+    recording = Recording()
+    with Stage(trace.Context(recording)) as home, Stage(trace.Context(recording) if traced else None) as elsewhere:
+        endpoint = play_server(home, recording, transport)
+        assert ask(elsewhere, endpoint, "one", "two", "three").result(WAIT) == ["ONE", "TWO", "THREE"]
+
+
+def play_server(stage: Stage, recording: Recording, transport: str) -> str:
+    """Play a server whose tracing Context makes known where it is bound."""
+    stage.play(server, "tcp://127.0.0.1:*" if transport == "tcp" else stage.endpoint("server"))
+    recording.wait("bind", "server")
+    return next(e.detail for e in recording if (e.kind, e.actor) == ("bind", "server"))
+
+
+def test_a_plain_server_answers_until_its_stage_ends(stage: Stage) -> None:
+    endpoint = stage.endpoint("server")
+    actor = stage.play(server, endpoint)
+    assert ask(stage, endpoint, "hello").result(WAIT) == ["HELLO"]
+    assert not actor.done
+
+
+@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
+@pytest.mark.skipif(not zmq.has("curve"), reason="no CURVE in this libzmq")
+def test_under_curve_only_who_has_the_keys_is_answered(transport: str) -> None:
+    recording = Recording()
+    public, secret = zmq.curve_keypair()
+    theirs, ours, open_to_all = trace.Context(recording), trace.Context(recording), zmq.Context()
+    theirs.curve_publickey, theirs.curve_secretkey, theirs.curve_server = public, secret, True
+    ours.curve_publickey, ours.curve_secretkey = zmq.curve_keypair()
+    ours.curve_serverkey = public
+    with Stage(theirs) as home, Stage(ours) as abroad, Stage(open_to_all) as street:
+        endpoint = play_server(home, recording, transport)
+        stranger = street.socket(zmq.REQ, linger=0)
+        with stranger.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL) as turned_away:
+            stranger.connect(endpoint)
+            stranger.send(b"let me in")
+            assert turned_away.poll(WAIT * 1000)
+            assert recv_monitor_message(turned_away)["event"] == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+            stranger.disable_monitor()
+        assert ask(abroad, endpoint, "hello").result(WAIT) == ["HELLO"]
+        assert [e.frames for e in recording if (e.kind, e.actor) == ("receive", "server")] == [(b"hello",)]
+
+
+@pytest.mark.parametrize("first", ["server", "client"])
+def test_either_side_may_start_first(first: str) -> None:
+    recording = Recording()
+    with Stage(trace.Context(recording)) as stage:
+        endpoint = stage.endpoint("server")
+        if first == "server":
+            stage.play(server, endpoint)
+            recording.wait("bind", "server")
+            asking = ask(stage, endpoint, "hello")
+        else:
+            asking = ask(stage, endpoint, "hello")
+            recording.wait("sent", "client")
+            stage.play(server, endpoint)
+        assert asking.result(WAIT) == ["HELLO"]
+
+
+def test_each_of_several_clients_gets_the_replies_to_its_own_requests(stage: Stage) -> None:
+    endpoint = stage.endpoint("server")
+    asking = {n: ask(stage, endpoint, *(f"{n} {i}" for i in range(5)), name=n) for n in ("ann", "bob", "cleo")}
+    stage.play(server, endpoint)
+    for name, actor in asking.items():
+        assert actor.result(WAIT) == [f"{name.upper()} {i}" for i in range(5)]
+
+
+def test_a_flooding_client_cannot_starve_another(stage: Stage) -> None:
+    # over inproc what was sent before the bind is there at the bind, so the order is no race
+    service, endpoint = Service(), "inproc://server"
+    flooding, modest = (stage.socket(zmq.DEALER, rcvtimeo=int(WAIT * 1000)) for _ in range(2))
+    for socket, requests in ((flooding, (b"f1", b"f2", b"f3", b"f4", b"f5")), (modest, (b"m1", b"m2"))):
+        socket.connect(endpoint)
+        for request in requests:
+            socket.send_multipart([b"", request])
+    stage.play(server, endpoint, service)
+    assert [flooding.recv_multipart()[1] for _ in range(5)] == [b"F1", b"F2", b"F3", b"F4", b"F5"]
+    assert [modest.recv_multipart()[1] for _ in range(2)] == [b"M1", b"M2"]
+    assert service.seen == [b"f1", b"m1", b"f2", b"m2", b"f3", b"f4", b"f5"]
+
+
+def test_on_the_wire_an_empty_delimiter_stands_in_front(stage: Stage) -> None:
+    stage.play(server, stage.endpoint("server"))
+    with Wire(stage.endpoint("server")) as wire:
+        assert ask(stage, wire.endpoint, "hello").result(WAIT) == ["HELLO"]
+        assert [(c.direction, c.frames) for c in wire.log] == [("forward", (b"", b"hello")), ("back", (b"", b"HELLO"))]
+
+
+@pytest.mark.parametrize(
+    ("who", "turns"),
+    [
+        pytest.param("REQ", ["REQ sends", "REQ sends"], id="a REQ may not ask twice in a row"),
+        pytest.param("REQ", ["REQ receives"], id="a REQ may not receive before it has asked"),
+        pytest.param("REP", ["REP sends"], id="a REP may not answer before it is asked"),
+        pytest.param("REP", ["REQ sends", "REP receives", "REP receives"], id="a REP may not receive twice in a row"),
+    ],
+)
+def test_out_of_turn_is_refused_and_the_exchange_goes_on(stage: Stage, who: str, turns: list[str]) -> None:
+    rep, req = (stage.socket(kind, rcvtimeo=int(WAIT * 1000)) for kind in (zmq.REP, zmq.REQ))
+    rep.bind("inproc://server")
+    req.connect("inproc://server")
+    acts: dict[str, Callable[[], Any]] = {
+        "REQ sends": lambda: req.send(b"hello"),
+        "REP receives": rep.recv,
+        "REP sends": lambda: rep.send(b"HELLO"),
+        "REQ receives": req.recv,
+    }
+    *before, last = turns
+    for turn in before:
+        acts[turn]()
+    with pytest.raises(zmq.ZMQError) as refused:
+        acts[last]()
+    assert refused.value.errno == zmq.EFSM
+    assert last.startswith(who)
+    for turn in acts:
+        if turn not in before:
+            assert acts[turn]() in (None, b"hello", b"HELLO")
+
+
+# -- under faults -------------------------------------------------------------------------------------------------
+
+
+def test_guarantees_name_tests_of_this_file() -> None:
+    assert list(GUARANTEES) == ["crash", "freeze", "cut", "slow", "restart"]
+    for word, test in GUARANTEES.values():
+        assert word in ("safe", "lost", "duplicated", "reordered", "blocked")
+        assert callable(globals().get(test)), f"there is no {test}"
+        assert test.startswith("test_")
+
+
+def crash(stage: Stage) -> Actor:
+    """Kill a server while it has a client's request, and return that client."""
+    told = stage.socket(zmq.DEALER, rcvtimeo=int(WAIT * 1000))
+    told.bind(stage.endpoint("told"))
+    process = stage.spawn(busy_server, stage.endpoint("server"), stage.endpoint("told"), name="server")
+    asking = ask(stage, stage.endpoint("server"), "hello")
+    assert told.recv() == b"hello"
+    process.kill()
+    return asking
+
+
+def test_a_client_whose_server_dies_with_the_request_waits_for_ever(stage: Stage) -> None:
+    assert is_stuck(crash(stage))
+
+
+def test_a_restarted_server_does_not_know_the_old_request(stage: Stage) -> None:
+    asking, service = crash(stage), Service()
+    stage.play(server, stage.endpoint("server"), service, name="restarted server")
+    assert ask(stage, stage.endpoint("server"), "anyone", name="another client").result(WAIT) == ["ANYONE"]
+    assert is_stuck(asking)
+    assert service.seen == [b"anyone"]
+
+
+@signals
+def test_a_client_whose_server_is_frozen_waits_until_it_thaws(stage: Stage) -> None:
+    endpoint = stage.endpoint("server")
+    process = stage.spawn(server, endpoint)
+    assert ask(stage, endpoint, "are you up").result(WAIT) == ["ARE YOU UP"]
+    process.freeze()
+    asking = ask(stage, endpoint, "hello", name="patient client")
+    assert is_stuck(asking)
+    process.thaw()
+    assert asking.result(WAIT) == ["HELLO"]
+
+
+def test_a_client_whose_reply_is_cut_off_waits_for_ever(stage: Stage, held: Service) -> None:
+    stage.play(server, stage.endpoint("server"), held)
+    with Wire(stage.endpoint("server")) as wire:
+        asking = ask(stage, wire.endpoint, "hello")
+        assert held.got.get(timeout=WAIT) == b"hello"
+        wire.cut()
+        held.go.set()
+        wire.heal()
+        assert ask(stage, wire.endpoint, "anyone", name="another client").result(WAIT) == ["ANYONE"]
+        assert is_stuck(asking)
+        assert held.seen == [b"hello", b"anyone"]
+
+
+@pytest.mark.parametrize(
+    ("direction", "seen"), [("forward", [b"anyone"]), ("back", [b"hello", b"anyone"])], ids=["request", "reply"]
+)
+def test_a_client_whose_message_is_lost_waits_for_ever(stage: Stage, direction: Any, seen: list[bytes]) -> None:
+    service = Service()
+    stage.play(server, stage.endpoint("server"), service)
+    with Wire(stage.endpoint("server")) as wire:
+        wire.drop(direction, 1)
+        asking = ask(stage, wire.endpoint, "hello")
+        wire.wait(direction, timeout=WAIT)
+        assert ask(stage, wire.endpoint, "anyone", name="another client").result(WAIT) == ["ANYONE"]
+        assert is_stuck(asking)
+    assert service.seen == seen
+
+
+def test_a_slow_server_is_waited_for(stage: Stage, held: Service) -> None:
+    stage.play(server, stage.endpoint("server"), held)
+    asking = ask(stage, stage.endpoint("server"), "hello")
+    assert held.got.get(timeout=WAIT) == b"hello"
+    assert is_stuck(asking)
+    held.go.set()
+    assert asking.result(WAIT) == ["HELLO"]
+    assert held.seen == [b"hello"]
+
+
+# -- from the shell -----------------------------------------------------------------------------------------------
+
+
+@signals
+def test_from_the_shell_a_client_is_answered_and_ctrl_c_ends_the_server() -> None:
+    @contextmanager
+    def start(*words: str) -> Iterator[subprocess.Popen[str]]:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "patterns.request_reply", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[1],
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate(timeout=WAIT)
+
+    with start("server", "--endpoint", "tcp://127.0.0.1:0") as serving:
+        assert serving.stderr
+        assert select.select([serving.stderr], [], [], WAIT)[0]
+        endpoint = serving.stderr.readline().removeprefix("bound to ").strip()
+        with start("client", "--endpoint", endpoint, "hello", "world") as asking:
+            assert asking.communicate(timeout=WAIT) == ("HELLO\nWORLD\n", "")
+            assert asking.returncode == 0
+        serving.send_signal(signal.SIGINT)
+        since = time.monotonic()
+        assert serving.communicate(timeout=WAIT) == ("", "")
+        assert serving.returncode == 0
+        assert time.monotonic() - since < 2
