@@ -6,8 +6,9 @@
 
 Only what was observed is drawn, under its name: *dropped* and *doubled* by the wire, *late*, *refused* with the
 errno, *not received* by the end. Each looks different and has its word, so that nothing hangs on colour. Rows are
-sorted by causal depth, then messages before marks, actor and frames, never by the clock: the same exchange gives the same picture whichever
-thread was quicker. Routing ids differ in every run; the actor's name stands for them, as ‹client›.
+sorted by causal depth, then messages before marks, actor and frames, never by the clock: the same exchange gives the
+same picture whichever thread was quicker. Routing ids differ in every run; the actor's name stands for them, as
+‹client›.
 """
 
 from __future__ import annotations
@@ -109,13 +110,14 @@ class _Telling:
         self.events = events
         self.ids = _ids(events)
         self.messages = messages
+        self.reopened = _reopened(events)
         rows = self._ordered({m.send for m in messages if m.receives and m.fate in ("received", "doubled")})
         self.rows = _folded(rows)
         self.actors = list(
             dict.fromkeys(
                 name
                 for row in rows
-                for name in ((row.actor, row.message.receiver) if row.message else (row.actor,))
+                for name in (row.actor, *((*self.receivers(row.message), *row.message.lost) if row.message else ()))
                 if name and name != WIRE
             )
         )
@@ -136,13 +138,15 @@ class _Telling:
         rows: list[_Row] = []
         for m in self.messages:
             level = m.send in joined
-            ends = [m.send, m.receives[0]] if level else [m.send]
-            rows.append(_Row(ends, m.sender, self._say(m), m, "both" if level or not m.receives else "send"))
-            for receive in m.receives[level:]:
-                words = f"{m.receiver} gets {self.show(self.events[receive])} {'late' if m.fate == 'late' else 'again'}"
-                if m.fate == "received":
-                    words = f"{m.receiver} gets {self.show(self.events[receive])}"
-                rows.append(_Row([receive], self.events[receive].actor, words, m, "receive"))
+            firsts = list({self.events[r].actor: r for r in reversed(m.receives)}.values()) if level else []
+            rows.append(
+                _Row([m.send, *firsts], m.sender, self._say(m), m, "both" if level or not m.receives else "send")
+            )
+            for receive in m.receives:
+                if receive not in firsts:
+                    actor, how = self.events[receive].actor, {"late": " late", "doubled": " again"}.get(m.fate, "")
+                    words = f"{actor} gets {self.show(self.events[receive])}{how}"
+                    rows.append(_Row([receive], actor, words, m, "receive"))
         sent = {i for m in self.messages for i in (m.send, *m.receives)}
         for i, e in enumerate(self.events):
             words = self._mark(i, e) if i not in sent else ""
@@ -155,7 +159,7 @@ class _Telling:
         """Put each row before those that must follow: its actor's next, its receive, what came after a barrier."""
         place = {i: n for n, row in enumerate(rows) for i in row.events}
         last: dict[str, int] = {}
-        for i in sorted(place):
+        for i in sorted(place, key=lambda i: (self.events[i].at, i)):  # a process's acts are known later than its end
             actor = self.events[i].actor
             if actor in last and last[actor] != place[i]:
                 rows[last[actor]].next.add(place[i])
@@ -170,13 +174,19 @@ class _Telling:
                         before, after = (other, n) if self.events[i].at < at else (n, other)
                         rows[before].next.add(after)
 
+    def receivers(self, m: Message) -> list[str]:
+        """To whom a message went: several, if a PUB sent it."""
+        return sorted({self.events[r].actor for r in m.receives}) or list(m.lost) or [m.receiver]
+
     def _say(self, m: Message) -> str:
-        whom = m.receiver or "nobody known"
+        whom = " and ".join(self.receivers(m)) or "nobody known"
         words = f"{m.sender} → {whom}: {self.show(self.events[m.send])}"
         if m.receives and m.fate == "received":
             got = self.show(self.events[m.receives[0]])
             if got != self.show(self.events[m.send]):
                 words += f", received as {got}"
+        if m.receives and m.lost:
+            words += f", dropped on its way to {' and '.join(m.lost)}"
         lost = ", not received" if m.fate == "late" and not m.receives else ""
         return words + {"received": "", "refused": f", refused: {m.detail}"}.get(m.fate, f", {m.fate}{lost}")
 
@@ -188,13 +198,10 @@ class _Telling:
             return f"{e.actor} waits in vain"
         if e.kind in BARRIERS:
             return f"the {WIRE} is {e.detail or e.kind}" if e.actor == WIRE else f"{e.actor} is {e.kind}"
-        if e.kind in ("close", "open"):  # worth a row only where an actor goes on with another socket
-            mine = [o for o in self.events if o.actor == e.actor]
-            at = next(n for n, o in enumerate(mine) if o is e)
-            if e.kind == "close" and any(o.kind in ("open", "send", "receive") for o in mine[at:]):
-                return f"{e.actor} closes its {e.socket}"
-            if e.kind == "open" and any(o.kind == "close" for o in mine[:at]):
-                return f"{e.actor} opens {e.socket}"
+        if e.kind == "receive":  # of a message whose sender is not recorded
+            return f"{e.actor} gets {self.show(e)} from {e.peer or 'nobody known'}"
+        if i in self.reopened:
+            return f"{e.actor} closes its {e.socket}" if e.kind == "close" else f"{e.actor} opens {e.socket}"
         return ""
 
     def show(self, e: Event) -> str:
@@ -209,6 +216,25 @@ class _Telling:
             if own is not None:
                 return f"‹{own}›"
         return plain(frame)
+
+
+def _reopened(events: Sequence[Event]) -> set[int]:
+    """The closes and opens that are worth a row: where an actor goes on with another socket."""
+    result: set[int] = set()
+    busy: set[str] = set()
+    for i in reversed(range(len(events))):
+        e = events[i]
+        if e.kind == "close" and e.actor in busy:
+            result.add(i)
+        if e.kind in ("open", "send", "receive"):
+            busy.add(e.actor)
+    closed: set[str] = set()
+    for i, e in enumerate(events):
+        if e.kind == "open" and e.actor in closed:
+            result.add(i)
+        if e.kind == "close":
+            closed.add(e.actor)
+    return result
 
 
 def plain(frame: Frame) -> str:
@@ -264,6 +290,7 @@ def _folded(rows: list[_Row]) -> list[_Row]:
     for row in rows:
         if kept and kept[-1].words == row.words and row.end == kept[-1].end == "both":
             kept[-1].repeated = True
+            kept[-1].events += row.events
         else:
             kept.append(row)
     return kept
@@ -275,12 +302,16 @@ def _sequence_dot(columns: list[str], rows: list[_Row], told: _Telling) -> str:
     x = {name: n * step for n, name in enumerate(columns)}
     dot = _Dot("neato")
     for name in columns:
-        dot.node(x[name], 0, name, shape="box", style="rounded,filled", fillcolor="#e8eef7", fontsize=12, margin="0.12,0.05")
+        dot.node(
+            x[name], 0, name, shape="box", style="rounded,filled", fillcolor="#e8eef7", fontsize=12, margin="0.12,0.05"
+        )
     heights = {id(row): -ROW * (n + 1) - 6 for n, row in enumerate(rows)}
     foot = -ROW * (len(rows) + 1)
     for name in columns:
         dot.edge(dot.point(x[name], -16), dot.point(x[name], foot), color="#9aa5b1", arrowhead="none")
-    arrivals = {(r.message.send, r.events[-1]): heights[id(r)] for r in rows if r.message and r.end == "receive"}
+    # What arrives below the last row that is drawn goes on to the foot.
+    arrivals = {(m.send, r): float(foot) for m in told.messages for r in m.receives}
+    arrivals |= {(r.message.send, e): heights[id(r)] for r in rows if r.message for e in r.events}
     for row in rows:
         y = heights[id(row)]
         if row.message is None:
@@ -293,12 +324,13 @@ def _sequence_dot(columns: list[str], rows: list[_Row], told: _Telling) -> str:
 
 
 def _arrow(
-    dot: _Dot, row: _Row, x: dict[str, int], y: int, step: int, arrivals: dict[tuple[int, int], int], told: _Telling
+    dot: _Dot, row: _Row, x: dict[str, int], y: int, step: int, arrivals: dict[tuple[int, int], float], told: _Telling
 ) -> None:
     m = row.message
     assert m is not None
     here = x[m.sender]
-    there = x.get(m.receiver, here + step // 2)
+    receivers = told.receivers(m)
+    there = x.get(receivers[0], here + step // 2)
     middle = (here + there) / 2
     style = {"style": LINE.get(m.fate, "solid"), "arrowhead": HEAD.get(m.fate, "normal")}
     label = told.show(told.events[m.send]) + (", repeated" if row.repeated else "")
@@ -314,9 +346,15 @@ def _arrow(
     fate = "" if m.fate == "received" else m.fate
     if m.fate == "late" and not m.receives:
         fate, style["arrowhead"] = "late, not received", "odot"
-    ends = [arrivals.get((m.send, r), y) for r in m.receives] or [y]
-    for end in ends:
-        dot.edge(dot.point(here, y), dot.point(there, end), **style)
+    ends = [arrivals[m.send, r] for r in m.receives] or [y]
+    whom = [x[told.events[r].actor] for r in m.receives] or [there]
+    for where, end in sorted(zip(whom, ends, strict=True)):
+        dot.edge(dot.point(here, y), dot.point(where, end), **style)
+    for name in m.lost if m.receives else ():
+        stop = here + (x[name] - here) * 0.62
+        dot.edge(dot.point(here, y), dot.point(stop, y), **{**style, "arrowhead": "none"})
+        dot.label(stop, y, "✕", "cross")
+        dot.label(stop, y - 9, "dropped", "fate")
     if ends[0] == y:
         dot.label(middle, y + 8, label, "frames")
         dot.label(middle, (y + ends[-1]) / 2 - 9, fate, "fate")
@@ -331,7 +369,7 @@ def _arrow(
 def topology(recording: Recording) -> Picture:
     """The sockets of a run: who is bound, who connected to whom, and how many messages went each way."""
     events, joined = recording.events, links(recording.events)
-    how = {(e.actor, e.socket): e.kind for e in events if e.kind in ("bind", "connect")}
+    how = {(e.actor, e.socket): e.kind for e in events if e.kind in ("bind", "connect") and e.actor != WIRE}
     counts: dict[tuple[tuple[str, str], tuple[str, str]], int] = defaultdict(int)
     for m in recording.messages():
         for r in m.receives:
@@ -372,7 +410,7 @@ class _Dot:
     def node(self, x: float, y: float, label: str, key: str = "", **look: object) -> str:
         self._count += 1
         name = key or f"n{self._count}"
-        self._lines.append(f'{_quote(name)} [{_attributes({"label": label, "pos": f"{x:g},{y:g}!", **look})}];')
+        self._lines.append(f"{_quote(name)} [{_attributes({'label': label, 'pos': f'{x:g},{y:g}!', **look})}];")
         return name
 
     def label(self, x: float, y: float, words: str, look: str) -> None:
@@ -395,7 +433,7 @@ class _Dot:
 
 
 def _quote(value: object) -> str:
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    text = str(value).replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{text}"'
 
 
@@ -409,7 +447,7 @@ def _render(dot: str) -> str:
     if shutil.which(engine):
         import graphviz
 
-        return str(graphviz.pipe(engine, "svg", dot.encode()).decode())
+        return str(graphviz.pipe(engine, "svg", dot.encode(), quiet=True).decode())
     try:
         import pygraphviz
     except ImportError:

@@ -9,20 +9,20 @@ over tcp and ipc a receiver's event names the sender. inproc has no metadata. `z
 no Python sees them: its sockets show bind and connect only.
 
 Written are: open, bind, connect, close; for a message the intent before it is sent, then sent or refused; what
-arrives; barred, where the socket does not allow to receive; and a wait on one socket that ends in vain (`poll` with a timeout, or RCVTIMEO). An empty-handed attempt that
-did not mean to wait (DONTWAIT) is not written.
+arrives; barred, where the socket does not allow to receive; and a wait on one socket that ends in vain (`poll` with
+a timeout, or RCVTIMEO). An empty-handed attempt that did not mean to wait (DONTWAIT) is not written.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import zmq
 import zmq.asyncio
 
-from .recording import Event, Kind, keep
+from .recording import Event, Kind, Large, keep
 
 NOTEBOOK = "notebook"  # the name of whoever acts in the main thread
 
@@ -41,37 +41,47 @@ class _Pen:
         self.going: list[bytes] = []
         self.coming: list[bytes] = []
 
-    def write(self, kind: Kind, frames: tuple[Any, ...] = (), detail: str = "", peer: tuple[str, str] = ("", "")) -> None:
+    def write(
+        self, kind: Kind, frames: tuple[Any, ...] = (), detail: str = "", peer: tuple[str, str] = ("", "")
+    ) -> None:
         self.sink.add(Event(self.actor, kind, self.socket, frames, *peer, detail=detail))
 
-    def send(self, act: Callable[[], Any], data: Any, flags: int) -> Any:
-        self.going.append(data.bytes if isinstance(data, zmq.Frame) else bytes(data))
+    def send(self, act: Callable[[], Any], data: Any, flags: int, ready: Callable[[], bool]) -> Any:
+        try:
+            frame: bytes = data.bytes if isinstance(data, zmq.Frame) else bytes(memoryview(data))
+        except TypeError:
+            return act()  # it raises, and says why
+        self.going.append(frame)
         if flags & zmq.SNDMORE:
             try:
                 return act()
             except zmq.ZMQError as error:  # refused at its first frame: what was built of it is forgotten
-                self.write("send", tuple(keep(f) for f in self.going))
-                self.write("refused", detail=_name(error))
+                if not (self.retries and error.errno == zmq.EAGAIN):
+                    self.refused(self.going, error)
                 self.going.clear()
                 raise
+        # asyncio tries first and queues the message when the socket would block: such a try is no act of the role
+        told = not self.retries or len(self.going) > 1 or ready()
         frames = tuple(keep(f) for f in self.going)
         self.going.clear()
-        # asyncio tries first and queues the message when the socket would block: such a try is no act of the role
-        hidden = self.retries and bool(flags & zmq.DONTWAIT)
-        if not hidden:
+        if told:
             self.write("send", frames)
         try:
             result = act()
         except zmq.ZMQError as error:
-            if not (hidden and error.errno == zmq.EAGAIN):
-                if hidden:
-                    self.write("send", frames)
+            if told:
                 self.write("refused", detail=_name(error))
+            elif error.errno != zmq.EAGAIN:
+                self.refused(frames, error)
             raise
-        if hidden:
+        if not told:
             self.write("send", frames)
         self.write("sent")
         return result
+
+    def refused(self, frames: Iterable[Any], error: zmq.ZMQError) -> None:
+        self.write("send", tuple(f if isinstance(f, Large) else keep(f) for f in frames))
+        self.write("refused", detail=_name(error))
 
     def receive(self, frame: zmq.Frame) -> None:
         self.coming.append(frame.bytes)
@@ -133,7 +143,10 @@ class Socket(_Traced, zmq.Socket[bytes]):
         def act() -> Any:
             return zmq.Socket.send(self, data, flags, copy=copy, track=track, **more)
 
-        return self._pen.send(act, data, flags) if self._pen else act()
+        def ready() -> bool:
+            return bool(int(self.get(zmq.EVENTS)) & zmq.POLLOUT)
+
+        return self._pen.send(act, data, flags, ready) if self._pen else act()
 
     def recv(self, flags: int = 0, copy: bool = True, track: bool = False) -> Any:
         if not self._pen:
@@ -177,6 +190,42 @@ class AsyncSocket(_Traced, zmq.asyncio.Socket):
         self._shadow_sock = shadow
         self._pen = pen
 
+    # What fails for want of time or room fails here, not in the shadow, which never waits.
+
+    def send(self, data: Any, flags: int = 0, *args: Any, **more: Any) -> Any:
+        return self._look(super().send(data, flags, *args, **more), lambda pen, error: pen.refused([data], error))
+
+    def send_multipart(self, msg_parts: Any, flags: int = 0, *args: Any, **more: Any) -> Any:
+        future = super().send_multipart(msg_parts, flags, *args, **more)
+        return self._look(future, lambda pen, error: pen.refused(msg_parts, error))
+
+    def recv(self, flags: int = 0, *args: Any, **more: Any) -> Any:
+        return self._look(super().recv(flags, *args, **more), lambda pen, error: pen.failed(error, flags))
+
+    def recv_multipart(self, flags: int = 0, *args: Any, **more: Any) -> Any:
+        return self._look(super().recv_multipart(flags, *args, **more), lambda pen, error: pen.failed(error, flags))
+
+    def _look(self, future: Any, vain: Callable[[_Pen, zmq.Again], None]) -> Any:
+        def look(done: Any) -> None:
+            if self._pen and not done.cancelled() and isinstance(done.exception(), zmq.Again):
+                vain(self._pen, done.exception())
+
+        if future.done():
+            look(future)
+        else:
+            future.add_done_callback(look)
+        return future
+
+    def poll(self, timeout: int | None = None, flags: int = zmq.POLLIN) -> Any:
+        def look(done: Any) -> None:
+            if not done.cancelled() and not done.exception() and not done.result() and self._pen:
+                self._pen.write("wait")
+
+        future: Any = super().poll(timeout, flags)  # type: ignore[call-arg]
+        if timeout and flags & zmq.POLLIN:
+            future.add_done_callback(look)
+        return future
+
 
 class Context(zmq.Context[Socket]):
     """A Context whose sockets write to `sink`, under `actor` or the name of the thread that opens them."""
@@ -212,8 +261,10 @@ class Context(zmq.Context[Socket]):
         """This context for asyncio: same sockets' home, same sink."""
         return AsyncContext(self)
 
-    def socket(self, socket_type: int, *args: Any, **options: Any) -> Any:
-        sock = super().socket(socket_type, *args, **options)
+    def socket(self, socket_type: int, socket_class: Any = None, **options: Any) -> Any:
+        if socket_class is zmq.Socket:  # a blocking one is asked for, from an asyncio context: that is traced, too
+            socket_class = Socket
+        sock = super().socket(socket_type, socket_class, **options)
         if self._sink is not None and isinstance(sock, (Socket, AsyncSocket)):
             actor = self._actor or _thread()
             kind = zmq.SocketType(socket_type).name

@@ -13,16 +13,21 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from . import checker, prove
 from . import task as tasks
-from .magics import hint
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with an order."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        "python -m exercises", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = _Parser("python -m exercises", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list")
     for name in ("check", "try"):
@@ -38,6 +43,8 @@ def main(argv: list[str] | None = None) -> int:
     order = parser.parse_args(argv)
     try:
         return _run(order)
+    except UnicodeDecodeError:
+        parser.error(f"{order.answer} is not a text in UTF-8")
     except (ValueError, OSError) as error:
         parser.error(str(error))
 
@@ -49,13 +56,15 @@ def _run(order: argparse.Namespace) -> int:
         return 0
     if order.command == "prove":
         return prove.prove([tasks.load(n) for n in order.exercises or tasks.stems()], order.runs)
-    task = tasks.load(order.exercise)
     if order.command == "hint":
-        print(hint(task, order.number - 1))
+        if order.number < 1:
+            raise ValueError(f"hints are counted from 1, got {order.number}")
+        print(tasks.hint(tasks.load(order.exercise), order.number - 1))
         return 0
-    source = order.answer.read_text(encoding="utf-8")
-    verdict = (checker.check if order.command == "check" else checker.play)(task.stem, source)
-    print(verdict)
+    stem, source = tasks.find(order.exercise), order.answer.read_text(encoding="utf-8-sig")
+    verdict = (checker.check if order.command == "check" else checker.play)(stem, source)
+    encoding = sys.stdout.encoding or "utf-8"
+    print(repr(verdict).encode(encoding, "backslashreplace").decode(encoding))  # some terminals know no arrows
     return 0 if verdict.passed or verdict.kind == "played" else 1
 
 

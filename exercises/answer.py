@@ -6,19 +6,25 @@ It is played by `Stage.spawn`, so its sockets are traced event by event, and it 
 
 from __future__ import annotations
 
+import errno
 import faulthandler
+import io
+import os
 import resource
 import signal
-import time
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from time import monotonic  # an answer may change what stands in `time`
 from typing import Any
 
 import zmq
 
-MEMORY = 1 << 30  # bytes of address space on top of what the process has at the start
-OUTPUT = 1 << 20  # bytes that it may print
+MEMORY = 3 << 28  # bytes of address space on top of what the process has at the start
+OUTPUT = 1 << 20  # bytes that it may print, or return in one piece
+SAID = 1000  # characters of a message or a repr that leave this process
+FRAMES = 6  # lines of a traceback
 NAME = "<your answer>"
 
 
@@ -32,7 +38,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one call. `raised` names the exception's class and its bases, `trace` is the learner's part."""
+    """What came of one call. `raised` names the exception's class and its bases, `trace` is the learner's part.
+
+    left_open  how many sockets of the Context it was given are open
+    left       what else still runs or listens, in words
+    """
 
     value: Any = None
     raised: tuple[str, ...] = ()
@@ -41,6 +51,7 @@ class Outcome:
     errno: int = 0
     seconds: float = 0.0
     left_open: int = 0
+    left: tuple[str, ...] = ()
 
     @property
     def error(self) -> str:
@@ -52,31 +63,42 @@ def perform(ctx: zmq.Context[Any], source: str, entry: str, calls: Sequence[Call
 
     dump  path of a file that gets the stack when the process receives SIGUSR1: where an answer stood
     """
-    stack = open(dump, "w")  # noqa: SIM115 - it must outlive this function's other work
+    stack = open(dump, "w")  # it must outlive this function's other work
     faulthandler.register(signal.SIGUSR1, stack, all_threads=False)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
     _limit_memory()
     namespace: dict[str, Any] = {"__name__": "answer"}
-    try:
-        exec(compile(source, NAME, "exec"), namespace)
-    except BaseException as error:
-        return [_raised(error, source, 0.0)]
+    threads = threading.enumerate()
+    outcome = _tried(ctx, source, threads, lambda: exec(compile(source, NAME, "exec"), namespace))
+    if outcome.raised:
+        return [outcome]
     role = namespace.get(entry)
     if not callable(role):
         return [Outcome(raised=("NameError",), message=f"the answer defines no function {entry!r}")]
     outcomes = []
     for call in calls:
-        start = time.monotonic()
-        try:
-            value = role(ctx, *call.args, **call.options)
-            outcome = Outcome(_plain(value), seconds=time.monotonic() - start, left_open=_open(ctx))
-        except BaseException as error:
-            traceback.clear_frames(error.__traceback__)
-            outcome = _raised(error, source, time.monotonic() - start, _open(ctx))
+        outcome = _tried(ctx, source, threads, lambda call=call: role(ctx, *call.args, **call.options))
         outcomes.append(outcome)
         if outcome.raised and "TimeoutError" not in outcome.raised:
             break
     return outcomes
+
+
+def _tried(ctx: zmq.Context[Any], source: str, threads: list[threading.Thread], act: Callable[[], Any]) -> Outcome:
+    """What comes of something that the answer does. `threads` are those that ran before it."""
+    process, start = os.getpid(), monotonic()
+    try:
+        value = act()
+        seconds = monotonic() - start
+        return Outcome(_plain(value), seconds=seconds, left_open=_open(ctx), left=_left(threads))
+    except BaseException as error:
+        seconds = monotonic() - start
+        traceback.clear_frames(error.__traceback__)  # what they hold may be large, or an open socket
+        return _raised(error, source, seconds, _open(ctx))
+    finally:
+        if os.getpid() != process:  # a child that the answer forked came back to here: it has nothing to say
+            os._exit(0)
 
 
 def _limit_memory() -> None:
@@ -92,25 +114,96 @@ def _open(ctx: zmq.Context[Any]) -> int:
     return sum(not s.closed for s in list(ctx._sockets))
 
 
-def _plain(value: Any) -> Any:
+def _left(threads: list[threading.Thread]) -> tuple[str, ...]:
+    """What the answer started and did not end, in words."""
+    left = [f"the thread {t.name!r}" for t in threading.enumerate() if t not in threads]
+    try:
+        if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            left.append("a process")
+    except ChildProcessError:
+        pass  # it has none
+    if _listens():
+        threading.Event().wait(0.05)  # a ZeroMQ socket closes its port a moment later than itself
+        left += ["a port on which it listens"] * _listens()
+    return tuple(left)
+
+
+def _listens() -> bool:
+    """Whether this process listens on a TCP port."""
+    ports = set()
+    try:
+        for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
+            with open(table) as file:
+                rows = [line.split() for line in file]
+            ports |= {f"socket:[{row[9]}]" for row in rows if row[3] == "0A"}
+        for number in os.listdir("/proc/self/fd"):
+            try:
+                if os.readlink(f"/proc/self/fd/{number}") in ports:
+                    return True
+            except FileNotFoundError:
+                pass  # the descriptor that listed the folder
+    except OSError:
+        pass  # a system that cannot say
+    return False
+
+
+def _plain(value: Any, depth: int = 8) -> Any:
     """The value if it is plain data, else its repr: the learner's own classes do not leave this process."""
-    if value is None or isinstance(value, (bool, int, float, str, bytes)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return type(value)(_plain(v) for v in value) if type(value) in (list, tuple) else repr(value)
-    if type(value) is dict:
-        return {_plain(k): _plain(v) for k, v in value.items()}
-    return repr(value)
+    if value is None:
+        return None
+    for kind in (bool, float, str, bytes):
+        if isinstance(value, kind):
+            return kind(value) if kind in (bool, float) or len(value) <= OUTPUT else _shown(value)
+    if isinstance(value, int):
+        return int(value) if value.bit_length() <= 1024 else _shown(value)
+    if type(value) in (list, tuple, dict) and depth and len(value) <= OUTPUT // 64:
+        if isinstance(value, dict):
+            return {_plain(k, depth - 1): _plain(v, depth - 1) for k, v in value.items()}
+        return type(value)(_plain(v, depth - 1) for v in value)
+    return _shown(value)
 
 
-def _raised(error: BaseException, source: str, seconds: float, left_open: int = 0) -> Outcome:
-    lines = source.splitlines()
-    if isinstance(error, SyntaxError):
-        trace = f"line {error.lineno}: {(error.text or '').strip()}"
+def _shown(value: Any) -> str:
+    try:
+        return _cut(repr(value))
+    except Exception as error:
+        return f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SAID else text[:SAID] + " …"
+
+
+def lines(source: str) -> list[str]:
+    """The lines of a source as Python counts them."""
+    return list(io.StringIO(source, newline=None))
+
+
+def _raised(error: BaseException, source: str, seconds: float, left_open: int) -> Outcome:
+    text = lines(source)
+    if isinstance(error, SyntaxError) and error.filename == NAME and error.lineno:
+        trace = [f"line {error.lineno}: {_cut((error.text or '').strip())}"]
     else:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == NAME]
-        trace = "\n".join(
-            f"line {f.lineno}, in {f.name}: {lines[f.lineno - 1].strip()}" for f in frames if f.lineno and f.lineno <= len(lines)
-        )
+        trace = [
+            f"line {f.lineno}, in {f.name}: {_cut(text[f.lineno - 1].strip())}"
+            for f in frames
+            if f.lineno and f.lineno <= len(text)
+        ]
+    if len(trace) > FRAMES:
+        trace[FRAMES // 2 : -FRAMES // 2] = [f"… {len(trace) - FRAMES} lines more …"]
     names = tuple(c.__name__ for c in type(error).__mro__ if c is not object)
-    return Outcome(None, names, str(error), trace, getattr(error, "errno", None) or 0, seconds, left_open)
+    number = getattr(error, "errno", None)
+    number = int(number) if isinstance(number, int) else 0
+    return Outcome(None, names, _message(error), "\n".join(trace), number, seconds, left_open)
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return f"an answer may use {MEMORY >> 20} MB"
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        return f"an answer may print {OUTPUT >> 20} MB, and write as much to a file"
+    try:
+        return _cut(str(error))
+    except Exception as other:
+        return f"(its text raises {type(other).__name__})"

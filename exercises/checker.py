@@ -6,20 +6,33 @@ Nothing of an answer runs here, and a judge that fails in any way gives *the che
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import html
 import json
 import os
+import random
+import secrets
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from diagrams.draw import Picture
 
 from . import task as tasks
 
-DEADLINE = 12.0  # seconds for a whole judgment
+DEADLINE = 10.0  # seconds for a whole judgment
+QUEUE = 120.0  # seconds to wait for a place
+PLACES = os.cpu_count() or 1  # judges at once on this machine: more would slow the answers that they time
+PLACE = "zeromq-workbook-judge"  # what a place is called
+MARK = "ZEROMQ_WORKBOOK_CHECK"  # in the environment of a judge and of all that it starts
 
 HEADS = {
     "passed": "Passed.",
@@ -76,12 +89,18 @@ class Verdict:
             parts += ["", "Your answer printed:", self.printed]
         return "\n".join(parts)
 
+    def _drawn(self) -> str:
+        if self.picture:
+            with contextlib.suppress(Exception):  # no engine that draws: the text says the same
+                return self.picture.svg
+        return f"<pre>{html.escape(self.text)}</pre>"
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         color = {"passed": "#1a7f37", "broke": "#6e40c9"}.get(self.kind, "#9a6700")
         body = "".join(f"<p>{_marked(s)}</p>" for s in self.sentences())
         shown = f'<div style="border-left:4px solid {color};padding:0.2em 1em"><b>{_marked(self.head)}</b>{body}'
-        if self.picture:
-            shown += self.picture.svg
+        if self.text:
+            shown += self._drawn()
         if self.printed:
             shown += f"<p>Your answer printed:</p><pre>{html.escape(self.printed)}</pre>"
         return {"text/html": shown + "</div>", "text/plain": repr(self)}
@@ -104,28 +123,109 @@ def play(name: str, source: str) -> Verdict:
 
 
 def _ask(name: str, source: str, mode: str) -> Verdict:
-    order = json.dumps({"task": tasks.load(name).stem, "source": source, "mode": mode})
-    # -P: what lies in the current folder must not shadow what the checker imports
-    command = [sys.executable, "-P", "-c", "from exercises.judge import main; main()"]
+    stem, seal = tasks.find(name), secrets.token_hex(8)
+    order = json.dumps({"task": stem, "source": source, "mode": mode, "seal": seal})
+    try:
+        with _place(), tempfile.TemporaryDirectory(prefix="zmq-", ignore_cleanup_errors=True) as folder:
+            code, out, err = _judged(order, folder)
+    except subprocess.TimeoutExpired:
+        return Verdict("broke", happened=f"The judge had not ended after {DEADLINE:g} s.")
+    except (OSError, MemoryError) as error:
+        return Verdict("broke", happened=f"No judge could be started: {error!r}")
+    try:
+        said = json.loads(out)
+        verdict = Verdict(**{k: str(v) for k, v in said.items() if k != "seal"})
+        if (said["seal"], code) != (seal, 0) or verdict.kind not in HEADS:
+            raise ValueError
+        return verdict
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return Verdict("broke", happened=f"The judge ended with code {code}. {err.strip()[-1500:]}")
+
+
+def _judged(order: str, folder: str) -> tuple[int, str, str]:
+    """A judge's exit code, what it told and what it complained of. It works in this folder, and nothing is left."""
+    mark = secrets.token_hex(8)
     path = os.pathsep.join([str(tasks.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    process = subprocess.Popen(
-        command,
+    with subprocess.Popen(
+        # -P: what lies in the current folder must not shadow what the checker imports
+        [sys.executable, "-P", "-c", "from exercises.judge import main; main()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": path},
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path, "TMPDIR": folder, MARK: mark},
         start_new_session=True,
-        text=True,
-    )
+        encoding="utf-8",
+        errors="replace",
+    ) as judge:
+        try:
+            out, err = judge.communicate(order, DEADLINE)
+            return judge.returncode, out, err
+        finally:  # also when the reader interrupts the cell
+            until = time.monotonic() + 2.0
+            while (left := _family(judge, mark)) and time.monotonic() < until:
+                kill(left)
+
+
+def _family(judge: subprocess.Popen[str], mark: str) -> set[int]:
+    """The judge if it still runs, what descends from it, and what carries its mark although it has lost its parents."""
+    found = {pid for pid in _parents() if f"{MARK}={mark}".encode() in _environment(pid)}
+    if judge.poll() is None:
+        found |= {judge.pid} | descendants(judge.pid)
+    return found
+
+
+def _environment(pid: int) -> list[bytes]:
     try:
-        out, err = process.communicate(order, DEADLINE)
-    except BaseException as error:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        if not isinstance(error, subprocess.TimeoutExpired):
-            raise
-        return Verdict("broke", happened=f"The judge had not ended after {DEADLINE:g} s.")
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:  # it has ended, or is somebody else's
+        return []
+
+
+def _parents() -> dict[int, int]:
+    """Every process that runs, with its parent. Nothing where there is no /proc."""
+    parents = {}
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        with contextlib.suppress(OSError, ValueError):
+            state, parent = Path(f"/proc/{int(name)}/stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
+            if state not in "ZX":
+                parents[int(name)] = int(parent)
+    return parents
+
+
+def descendants(pid: int) -> set[int]:
+    """The processes that descend from this one, as far as their parents live."""
+    parents, found = _parents(), {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+def kill(pids: Iterable[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _place() -> Iterator[None]:
+    """One of the places for judges on this machine. Raises TimeoutError when none becomes free."""
+    until = time.monotonic() + QUEUE
+    with contextlib.ExitStack() as held:
+        time.sleep(random.uniform(0.0, 0.02))  # who has just had a place leaves it to those who wait
+        while not any(_taken(number, held) for number in range(PLACES)):
+            if time.monotonic() > until:
+                raise TimeoutError(f"others were checked here for {QUEUE:g} s")
+            time.sleep(random.uniform(0.0, 0.02))
+        yield
+
+
+def _taken(number: int, held: contextlib.ExitStack) -> bool:
+    """Whether this place could be taken: it is a name that the system frees with the process that holds it."""
+    place = held.enter_context(socket.socket(socket.AF_UNIX))
     try:
-        return Verdict(**json.loads(out))
-    except (ValueError, TypeError):
-        return Verdict("broke", happened=f"The judge ended with code {process.returncode}. {err.strip()[-1500:]}")
+        place.bind(f"\0{PLACE}-{number}")
+    except OSError as error:
+        place.close()
+        return error.errno != errno.EADDRINUSE  # a system without such names has no places to count
+    return True

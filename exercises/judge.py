@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The process that judges one answer: it plays the peers, breaks the wire, and says what it observed.
 
-It reads {"task", "source", "mode"} as JSON and writes a Verdict as JSON.
+It reads {"task", "source", "mode", "seal"} as JSON and writes a Verdict with that seal as JSON.
 
 Every scene has a Stage of its own: the peers are its threads, the answer is a process on it, and what the peers and
 the wire saw decides. Scenes run side by side; the first of them in order that is not content gives the verdict.
@@ -12,18 +12,24 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import io
 import json
 import os
+import pickle
 import re
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
+
+import zmq
 
 from diagrams import draw, trace
 from diagrams.recording import Event, Recording
@@ -32,14 +38,17 @@ from patterns.process import Process
 from patterns.stage import Actor, Stage
 
 from . import task as tasks
-from .answer import Call, Outcome, perform
-from .checker import Verdict
+from .answer import Call, Outcome, lines, perform
+from .checker import Verdict, descendants, kill
 
 DEADLINE = 4.0  # seconds an answer has for its calls in one scene
+SCENE = 6.0  # seconds for all that a scene asks of an answer
 GRACE = 0.2  # seconds that a peer still listens when the answer has ended
 LAST = 9.0  # seconds after which the judge gives up on itself
 SHOWN = 14  # rows of the picture in a verdict
 PRINTED = 600  # characters of what the answer printed
+WORDS = 50_000  # characters of any text in a verdict
+MOST = 2000  # events that a scene keeps
 
 
 class NotYet(Exception):
@@ -58,11 +67,32 @@ class TookTooLong(Exception):
     """The answer had not returned within its deadline."""
 
 
+class Observed(Recording):
+    """A recording that is not flooded, and whose waits end with their scene, as those on its sockets do."""
+
+    over = False
+
+    def add(self, event: Event) -> None:
+        if len(self) < MOST:
+            super().add(event)
+
+    def wait(self, kind: Any, actor: str | None = None, *, timeout: float = 5.0, **more: Any) -> None:
+        until = time.monotonic() + timeout
+        while True:
+            try:
+                return super().wait(kind, actor, timeout=min(0.05, max(0.0, until - time.monotonic())), **more)
+            except TimeoutError:
+                if self.over:
+                    raise zmq.ContextTerminated() from None
+                if time.monotonic() >= until:
+                    raise
+
+
 class Scene:
     """One trial of an answer: a stage with a recording, an answer to call, and wires to break."""
 
     def __init__(self, source: str, entry: str, folder: Path) -> None:
-        self.recording = Recording()
+        self.recording = Observed()
         self.stage = Stage(trace.Context(self.recording))
         self.outcomes: list[Outcome] = []
         self.printed = ""
@@ -70,6 +100,8 @@ class Scene:
         self._wires = contextlib.ExitStack()
         self._answers: list[Answer] = []
         self._over = False
+        self.seconds = 0.0  # how long its answers were at work
+        self._began = float("inf")
 
     def wire(self, endpoint: str) -> Wire:
         """A wire to this endpoint, recorded, closed with the scene."""
@@ -79,6 +111,8 @@ class Scene:
         """Start the learner's function in a process of its own; it makes these calls in turn."""
         dump = str(self._folder / f"{id(self)}-{len(self._answers)}")
         process = self.stage.spawn(perform, self._source, self._entry, calls, dump, name=name or self._entry)
+        process.loads = lambda packed: _outcomes(packed, len(calls))
+        self._began = min(self._began, time.monotonic())
         answer = Answer(process, self, dump)
         self._answers.append(answer)
         if self._over:
@@ -91,13 +125,17 @@ class Scene:
 
     def wait(self, peer: Actor, answer: Answer, deadline: float = DEADLINE) -> Any:
         """A peer's result. Soon after the answer has ended, or once nobody asks any more, it is TookTooLong."""
-        until = time.monotonic() + deadline
+        until = time.monotonic() + self.within(deadline)
         while time.monotonic() < until and not self._over:
             with contextlib.suppress(TimeoutError):
                 return peer.result(0.02)
             if answer.process.told:
                 until = min(until, time.monotonic() + GRACE)
         raise TookTooLong("and its peer had nothing to hear")
+
+    def within(self, deadline: float) -> float:
+        """The deadline, or what is left of the scene's time if that is less."""
+        return max(0.0, min(deadline, self._began + SCENE - time.monotonic()))
 
     def first(self, kind: str, actor: str, count: int = 1) -> Event | None:
         """The count-th event of this kind by this actor, to point at in a verdict."""
@@ -110,11 +148,19 @@ class Scene:
         for answer in self._answers:
             answer.process.force()
 
-    def end(self) -> None:
+    def stop(self) -> None:
+        """Stop the answers and the waits of their peers, and keep what was printed."""
+        self.seconds = max(0.0, time.monotonic() - self._began)
         self.abandon()  # an answer has said what it had to say, and need not end well
-        self._wires.close()
-        self.stage.close()
-        self.printed = "".join(a.process.said for a in self._answers)
+        self.recording.over = True
+        self.printed = "\n".join(a.process.said for a in self._answers if a.process.said)
+
+    def end(self) -> None:
+        """End the peers. Raises what went wrong with them."""
+        try:
+            self._wires.close()
+        finally:
+            self.stage.close()
 
 
 class Answer:
@@ -126,13 +172,13 @@ class Answer:
     def outcomes(self, deadline: float = DEADLINE) -> list[Outcome]:
         """What came of the calls. Raises TookTooLong or Raised where the process hung or died."""
         try:
-            outcomes: list[Outcome] = self.process.result(deadline)
+            outcomes: list[Outcome] = self.process.result(self._scene.within(deadline))
         except TimeoutError:
             raise TookTooLong(self.stood()) from None
         except RuntimeError:
-            code = self.process.returncode
-            how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-            raise Raised(f"The process ended {how} before the function returned.") from None
+            raise Raised(f"The process ended {self._how()} before the function returned.") from None
+        except Exception as error:  # it wrote into what was not meant for it
+            raise Raised(f"The process sent back what is no result: {error}") from None
         self._scene.outcomes += outcomes
         return outcomes
 
@@ -141,17 +187,55 @@ class Answer:
         self.process.stop()
         return self.outcomes(deadline)
 
+    def _how(self) -> str:
+        if not self.process.done:
+            return "its connection to the checker"
+        code = self.process.returncode
+        names = {s.value: s.name for s in signal.Signals}
+        return f"with exit code {code}" if code >= 0 else f"by {names.get(-code, f'signal {-code}')}"
+
     def stood(self) -> str:
         """The line of the answer at which it stands now."""
-        os.kill(self.process.pid, signal.SIGUSR1)
-        until = time.monotonic() + 1.0
-        found: list[str] = []
-        while not found and time.monotonic() < until and not self.process.join(0.02):
-            found = re.findall(r'File "<your answer>", line (\d+) in (\S+)', Path(self._dump).read_text())
-        if not found:
-            return "outside the answer's own lines"
-        number, name = found[0]
-        return f"in `{name}`, line {number}: `{self._scene._source.splitlines()[int(number) - 1].strip()}`"
+        text, until, ended = lines(self._scene._source), time.monotonic() + 0.5, self.process.done
+        if not ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGUSR1)
+        while True:
+            with contextlib.suppress(FileNotFoundError):  # it has not begun
+                found = re.findall(r'File "<your answer>", line (\d+) in (\S+)', Path(self._dump).read_text())
+                if found and 0 < int(found[0][0]) <= len(text):
+                    number, name = found[0]
+                    return f"in `{name}`, line {number}: `{text[int(number) - 1].strip()}`"
+            if ended or time.monotonic() > until:
+                return "outside the answer's own lines"
+            ended = self.process.join(0.02)
+
+
+class _Unpickler(pickle.Unpickler):
+    """Makes outcomes and plain data, and runs nothing of what an answer may have written into its result."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == (Outcome.__module__, Outcome.__name__):
+            return Outcome
+        raise pickle.UnpicklingError(f"{module}.{name}")
+
+
+def _outcomes(packed: bytes, calls: int) -> tuple[bool, list[Outcome]]:
+    """What came of so many calls. Raises ValueError for anything else."""
+    ok, outcomes = _Unpickler(io.BytesIO(packed)).load()
+    if ok is not True or not isinstance(outcomes, list) or not all(map(_sound, outcomes)):
+        raise ValueError("not outcomes of calls")
+    if len(outcomes) > calls or not outcomes or (len(outcomes) < calls and not outcomes[-1].raised):
+        raise ValueError(f"{len(outcomes)} outcomes of {calls} calls")
+    return ok, outcomes
+
+
+def _sound(outcome: object) -> bool:
+    return (
+        isinstance(outcome, Outcome)
+        and all(type(getattr(outcome, f.name)) is type(f.default) for f in fields(Outcome) if f.name != "value")
+        and all(isinstance(word, str) for word in outcome.raised + outcome.left)
+    )
 
 
 def unexpected(outcome: Outcome) -> NoReturn:
@@ -171,10 +255,19 @@ def _play(scene_of: Callable[[Scene], None], scene: Scene) -> Result:
     except BaseException as error:
         trouble = error
     try:
-        scene.end()
+        scene.stop()
+        if trouble is None:
+            scene.end()
     except BaseException as error:  # an error of ours, or of a peer: nothing an answer can be blamed for
         trouble = trouble or error
+    if trouble is not None:  # what peers would still say no longer matters: nobody waits for them
+        threading.Thread(target=_quietly, args=(scene.end,), daemon=True).start()
     return scene, trouble
+
+
+def _quietly(act: Callable[[], None]) -> None:
+    with contextlib.suppress(Exception):
+        act()
 
 
 def judge(name: str, source: str) -> Verdict:
@@ -191,8 +284,12 @@ def judge(name: str, source: str) -> Verdict:
                     other.abandon()
                 return _blame(task, scene, trouble)
     survived = [(s.__doc__ or s.__name__).strip().splitlines()[0] for s in task.SCENES]
-    return Verdict("passed", happened=f"It survived {', '.join(survived)}.", next=task.WHY, limit=task.LIMIT,
-                   printed=_cut(scenes[0].printed))  # fmt: skip
+    verdict = Verdict("passed", happened=f"It survived {', '.join(survived)}.", next=task.WHY, limit=task.LIMIT)
+    verdict.printed = _cut(scenes[0].printed, PRINTED)
+    left = list(dict.fromkeys(what for s in scenes for o in s.outcomes for what in o.left))
+    if left:
+        verdict.happened += f" It left behind: {', '.join(left)}."
+    return verdict
 
 
 def play(name: str, source: str) -> Verdict:
@@ -204,32 +301,58 @@ def play(name: str, source: str) -> Verdict:
         raise trouble
     said = [repr(o.value) if not o.error else f"{o.error}: {o.message}" for o in scene.outcomes]
     happened = f"It gave {', '.join(said)}." if said else str(trouble or "It did not return.")
-    return _with_picture(Verdict("played", happened=happened, printed=_cut(scene.printed)), scene, None)
+    return _with_picture(Verdict("played", happened=happened, printed=_cut(scene.printed, PRINTED)), scene, None)
 
 
 def _blame(task: tasks.Task, scene: Scene, trouble: BaseException) -> Verdict:
-    printed = _cut(scene.printed)
+    printed = _cut(scene.printed, PRINTED)
     if isinstance(trouble, NotYet):
-        verdict = Verdict("not yet", trouble.label, trouble.happened, task.LABELS.get(trouble.label, ""), printed=printed)
+        verdict = Verdict(
+            "not yet", trouble.label, trouble.happened, task.LABELS.get(trouble.label, ""), printed=printed
+        )
         return _with_picture(verdict, scene, trouble.event)
     if isinstance(trouble, Raised):
         return Verdict("raised", happened=str(trouble), printed=printed)
     if isinstance(trouble, TookTooLong):
-        verdict = Verdict("took too long", happened=f"After {DEADLINE:g} s your answer still stood {trouble}.", printed=printed)
+        happened = f"After {max(1, int(scene.seconds))} s your answer still stood {trouble}."
+        verdict = Verdict("took too long", happened=happened, printed=printed)
         return _with_picture(verdict, scene, None)
     raise trouble
 
 
 def _with_picture(verdict: Verdict, scene: Scene, event: Event | None) -> Verdict:
-    picture, row = draw.until(scene.recording, event, SHOWN)
+    try:
+        picture, row = draw.until(scene.recording, _drawn(scene, event), SHOWN)
+    except Exception as error:  # of what an answer wrote itself; the picture only illustrates
+        verdict.text = f"(No picture could be drawn: {error!r})"
+        return verdict
     if row and verdict.happened:
         verdict.happened += f" (Row {row} of the picture.)"
     verdict.dot, verdict.text = picture.dot, picture.text
     return verdict
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= PRINTED else "… " + text[-PRINTED:]
+def _drawn(scene: Scene, event: Event | None) -> Event | None:
+    """The event that has a row of its own: a refusal is drawn with what was to be sent."""
+    if event is None or event.kind not in ("sent", "refused"):
+        return event
+    sends: list[Event] = []
+    for other in scene.recording.events:
+        if other is event:
+            break
+        if (other.actor, other.socket, other.kind) == (event.actor, event.socket, "send"):
+            sends.append(other)
+    return sends[-1] if sends else event
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else "… " + text[-most:]
+
+
+def _sayable(text: str) -> str:
+    """Bounded, and without what no encoding knows."""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= WORDS else text[:WORDS] + " …"
 
 
 def _adopt() -> None:
@@ -238,43 +361,44 @@ def _adopt() -> None:
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
-def _descendants(pid: int) -> Iterator[int]:
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            for child in map(int, path.read_text().split()):
-                yield from _descendants(child)
-                yield child
-
-
-def sweep() -> None:
-    """Kill whatever descends from this process and wait for it."""
+def sweep() -> int:
+    """Kill whatever descends from this process and wait for it. How many there were."""
     until = time.monotonic() + 2.0
-    while (left := list(_descendants(os.getpid()))) and time.monotonic() < until:
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    found = set()
+    while (left := descendants(os.getpid())) and time.monotonic() < until:
+        found.update(left)
+        kill(left)
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
-
-
-def _alarm(number: int, frame: object) -> None:
-    """Behind everything else: a checker that hangs must end, too."""
-    json.dump(Verdict("broke", happened=f"The judge had not ended after {LAST:g} s.").__dict__, sys.stdout)
-    sys.stdout.flush()
-    sweep()
-    os._exit(1)
+    return len(found)
 
 
 def main() -> None:
     order: dict[str, Any] = json.load(sys.stdin)
+    told = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a peer prints is no verdict
+
+    def tell(verdict: Verdict) -> None:
+        told.write(json.dumps({"seal": order["seal"]} | {k: _sayable(v) for k, v in verdict.__dict__.items()}))
+        told.flush()
+
+    def alarm(number: int, frame: object) -> None:
+        """Behind everything else: a checker that hangs must end, too."""
+        tell(Verdict("broke", happened=f"The judge had not ended after {LAST:g} s."))
+        sweep()
+        os._exit(0)
+
     _adopt()
-    signal.signal(signal.SIGALRM, _alarm)
+    signal.signal(signal.SIGALRM, alarm)
     signal.setitimer(signal.ITIMER_REAL, LAST)
     try:
         verdict = (play if order["mode"] == "try" else judge)(order["task"], order["source"])
     except BaseException:
         verdict = Verdict("broke", happened="".join(traceback.format_exc(limit=-6)).strip())
-    finally:
-        sweep()
-    json.dump(verdict.__dict__, sys.stdout)
+    swept = sweep()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    if swept and verdict.passed and "a process" not in verdict.happened:
+        verdict.happened += " It left behind: a process."
+    tell(verdict)
+    os._exit(0)  # whatever else stands in the way of an orderly end

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from IPython.core.error import UsageError
-from IPython.display import display
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class
+from IPython.display import display
 
 from . import checker
 from . import task as tasks
@@ -47,7 +47,7 @@ class Workbook(Magics):
     @cell_magic
     def check(self, line: str, cell: str) -> checker.Verdict:
         """%%check 41_lazy_pirate: judge the answer in this cell."""
-        stem = _task(line).stem
+        stem = _stem(line)
         self._sources[stem] = cell
         return checker.check(stem, cell)
 
@@ -64,13 +64,13 @@ class Workbook(Magics):
         task = _task(line)
         given = self._hints.get(task.stem, 0)
         self._hints[task.stem] = given + 1
-        return Words(hint(task, given))
+        return Words(tasks.hint(task, given))
 
     @line_magic
     def reset(self, line: str) -> Words | None:
         """%reset 41_lazy_pirate: bring back what was given. Without an exercise's name it is IPython's own %reset."""
         name = line.strip()
-        if not re.match(r"\d\d(_|$)", name):
+        if not re.match(r"\d\d(_|$)", name) and name not in {stem[3:] for stem in tasks.stems()}:
             return self._ipython_reset(line)  # type: ignore[no-any-return]
         task = _task(line)
         self._sources.pop(task.stem, None)
@@ -86,7 +86,9 @@ class Workbook(Magics):
             module = importlib.import_module(f"patterns.{name}")
             source = inspect.getsource(operator.attrgetter(part)(module) if part else module)
         except (ImportError, AttributeError, TypeError) as error:
-            raise UsageError(f"%recipe: expected a recipe such as lazy_pirate or lazy_pirate.ask, got {line!r}") from error
+            raise UsageError(
+                f"%recipe: expected a recipe such as lazy_pirate or lazy_pirate.ask, got {line!r}"
+            ) from error
         return Words(f"```python\n{textwrap.dedent(source).rstrip()}\n```")
 
     @line_magic
@@ -97,7 +99,11 @@ class Workbook(Magics):
         letter = letter.strip().lower()
         if not letter:
             options = "\n".join(f"- **{key}** {text}" for key, (text, _) in asked.options.items())
-            display(Words(f"**{number}** {asked.text}\n\n{options}\n\nWrite your letter behind the number and run the cell."))
+            display(
+                Words(
+                    f"**{number}** {asked.text}\n\n{options}\n\nWrite your letter behind the number and run the cell."
+                )
+            )
             return
         if letter not in asked.options:
             raise UsageError(f"%predict {number}: expected one of {', '.join(asked.options)}, got {letter!r}")
@@ -118,12 +124,11 @@ class Workbook(Magics):
         display(Words(f"What happened:\n\n**{number} {right}** {asked.options[right][0]}\n\n{asked.why}\n\n{said}"))
 
 
-def hint(task: tasks.Task, given: int) -> str:
-    """The hint after so many, or where to go when there is none left."""
-    if given < len(task.HINTS):
-        return f"Hint {given + 1} of {len(task.HINTS)}: {task.HINTS[given]}"
-    where = f"exercises/solutions/{task.stem}.ipynb"
-    return f"There are no more hints. The explained solution is in {where}. A variant to try: {task.VARIANT}"
+def _stem(line: str) -> str:
+    try:
+        return tasks.find(line)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def _task(line: str) -> tasks.Task:

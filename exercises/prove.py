@@ -43,7 +43,9 @@ def prove(chosen: list[tasks.Task], runs: int = 1) -> int:
     if times:
         times.sort()
         late = times[min(len(times) - 1, int(len(times) * 0.95))]
-        print(f"{len(times)} verdicts: median {statistics.median(times):.2f} s, 95 % within {late:.2f} s, slowest {times[-1]:.2f} s")
+        print(
+            f"{len(times)} verdicts: median {statistics.median(times):.2f} s, 95 % within {late:.2f} s, slowest {times[-1]:.2f} s"
+        )
     print(f"{total - failed} of {total} proofs hold")
     return 1 if failed else 0
 
@@ -51,7 +53,8 @@ def prove(chosen: list[tasks.Task], runs: int = 1) -> int:
 def proofs(task: tasks.Task, runs: int) -> Iterator[Proof]:
     """Every proof of one exercise."""
     yield from _still(task)
-    answers = [("given", task.GIVEN, ""), ("solution", task.solution, "passed")]
+    touched = task.GIVEN + "\n# touched\n"  # or it would not be run
+    answers = [("given", task.GIVEN, ""), ("given, touched", touched, ""), ("solution", task.solution, "passed")]
     answers += [(f"right: {name}", source, "passed") for name, source in task.RIGHT.items()]
     answers += [(f"wrong: {name}", source, re.sub(r" \(\d+\)$", "", name)) for name, source in task.WRONG.items()]
     with ThreadPoolExecutor(2) as pool:  # a judge mostly waits; two keep both cores of a small machine busy
@@ -87,9 +90,17 @@ def _still(task: tasks.Task) -> Iterator[Proof]:
         ("there are six misconceptions in the bank", len(wrong) >= 6, f"{len(wrong)}"),
         ("there are two right answers beside the solution", len(task.RIGHT) >= 2, f"{len(task.RIGHT)}"),
         ("every misconception has a next idea", wrong <= set(task.LABELS), f"{sorted(wrong - set(task.LABELS))}"),
-        ("every next idea is of a misconception in the bank", set(task.LABELS) <= wrong, f"{sorted(set(task.LABELS) - wrong)}"),
+        (
+            "every next idea is of a misconception in the bank",
+            set(task.LABELS) <= wrong,
+            f"{sorted(set(task.LABELS) - wrong)}",
+        ),
         ("there are questions", bool(task.QUESTIONS), ""),
-        ("the exercise holds what is given", tasks.same(tasks.check_cell(task.exercise, task.stem), task.GIVEN), "differs"),
+        (
+            "the exercise holds what is given",
+            tasks.same(tasks.check_cell(task.exercise, task.stem), task.GIVEN),
+            "differs",
+        ),
     ]:
         yield Proof(task.stem, what, holds, "" if holds else found)
     for number, asked in task.QUESTIONS.items():

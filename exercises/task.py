@@ -72,13 +72,20 @@ def stems() -> list[str]:
     return sorted(p.stem for p in (HERE / "checks").glob("[0-9][0-9]_*.py"))
 
 
-def load(name: str) -> Task:
-    """The exercise of this stem, number ("41") or slug ("lazy_pirate"). Raises ValueError that lists what there is."""
+def find(name: str) -> str:
+    """The stem of an exercise, from itself, its number ("41") or its slug ("lazy_pirate"). Raises ValueError that
+    lists what there is."""
     wanted = name.strip()
     found = [s for s in stems() if wanted in (s, s[:2], s[3:])]
     if len(found) != 1:
         raise ValueError(f"there is no exercise {wanted!r}; there are {', '.join(stems())}")
-    return Task(found[0], importlib.import_module(f"exercises.checks.{found[0]}"))
+    return found[0]
+
+
+def load(name: str) -> Task:
+    """The exercise that `find` finds, with its check module."""
+    stem = find(name)
+    return Task(stem, importlib.import_module(f"exercises.checks.{stem}"))
 
 
 def question(number: str) -> Question:
@@ -88,6 +95,14 @@ def question(number: str) -> Question:
     if number not in asked:
         raise ValueError(f"there is no question {number!r}; lesson {lesson} has {', '.join(asked)}")
     return asked[number]
+
+
+def hint(task: Task, given: int) -> str:
+    """The hint after so many, or where to go when there is none left."""
+    if given < len(task.HINTS):
+        return f"Hint {given + 1} of {len(task.HINTS)}: {task.HINTS[given]}"
+    where = f"exercises/solutions/{task.stem}.ipynb"
+    return f"There are no more hints. The explained solution is in {where}. A variant to try: {task.VARIANT}"
 
 
 def check_cell(path: Path, stem: str) -> str:

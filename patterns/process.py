@@ -21,9 +21,12 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import zmq
+
+LONGEST = 1 << 28  # bytes of a line that a child may write
 
 
 @dataclass
@@ -34,36 +37,49 @@ class Job:
     role: str
     source: str
     args: tuple[Any, ...]
+    options: dict[str, Any]
     context: str  # "module:function" that makes a tracing Context, or ""
     sockopts: dict[int, Any]
-    path: list[str]
 
 
 class Process:
     """A role running in a process of its own."""
 
+    loads: Callable[[bytes], Any] = staticmethod(pickle.loads)  # who does not trust the role sets another
+
     def __init__(
-        self, name: str, role: Callable[..., Any] | str, context: zmq.Context[Any], args: tuple[Any, ...]
+        self,
+        name: str,
+        role: Callable[..., Any] | str,
+        context: zmq.Context[Any],
+        args: tuple[Any, ...],
+        options: dict[str, Any] | None = None,
     ) -> None:
         self.name = name
         self._context: Any = context
+        self._packed = b""
         self._outcome: tuple[bool, Any] | None = None
         self._asked = self._expected = self._frozen = False
         self.said = ""  # the end of what it wrote to stdout and stderr, once it is done
         self._told = threading.Event()
+        self._reading = threading.Lock()
+        # first what may fail: nothing is left behind by a job that cannot be sent
+        job = Job(name, *_where(role), args, options or {}, getattr(context, "remote", ""), dict(context.sockopts))
+        packed = pickle.dumps(job)
         self._stderr = tempfile.TemporaryFile()
+        start = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import main; main()"
         # a session of its own: Ctrl-C in the notebook is not for it, and its children can be found
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from patterns.process import main; main()"],
+            [sys.executable, "-u", "-c", start],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             start_new_session=True,
         )
-        job = Job(name, *_where(role), args, getattr(context, "remote", ""), dict(context.sockopts), sys.path)
         assert self._process.stdin
-        pickle.dump(job, self._process.stdin)
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it is dead already: its result says how
+            self._process.stdin.write(packed)
+            self._process.stdin.flush()
         self._reader = threading.Thread(target=self._read, name=f"{name}'s reader", daemon=True)
         self._reader.start()
 
@@ -77,13 +93,24 @@ class Process:
     def _read(self) -> None:
         assert self._process.stdout
         with self._process.stdout as lines:
-            for line in lines:
+            for line in iter(lambda: lines.readline(LONGEST), b""):
                 if line.startswith(b"E") and line.endswith(b"\n"):
-                    self._context.hear(line[1:].decode())
-                elif line.startswith(b"R") and line.endswith(b"\n"):
-                    self._outcome = pickle.loads(base64.b64decode(line[1:]))
+                    with contextlib.suppress(Exception):  # written by the role itself, and no event
+                        self._context.hear(line[1:].decode())
+                elif line.startswith(b"R") and line.endswith(b"\n") and not self._packed:
+                    self._packed = line[1:]
                     self._told.set()
         self._told.set()
+
+    def _ended(self) -> tuple[bool, Any]:
+        """Whether its role returned, and what; or what it raised, or how it died. Only once it is told."""
+        with self._reading:
+            if self._outcome is None and self._packed:
+                try:
+                    self._outcome = self.loads(base64.b64decode(self._packed))
+                except Exception as error:  # made there of what cannot be made here
+                    self._outcome = (False, error)
+        return self._outcome or (False, self._died())
 
     @property
     def returncode(self) -> int:
@@ -104,9 +131,9 @@ class Process:
         self._asked = True
         if not self._told.wait(timeout):
             raise TimeoutError(f"actor {self.name!r} was still running after {timeout:g} s")
-        if self._outcome is None:
+        if not self._packed:
             self.join(1.0)  # it ended without a word: ask the system how
-        ok, value = self._outcome or (False, self._died())
+        ok, value = self._ended()
         if not ok:
             raise value
         return value
@@ -115,7 +142,7 @@ class Process:
         """What the role raised, or how it died, if nobody has seen it yet."""
         if self._asked or self._expected:
             return None
-        ok, value = self._outcome or (False, self._died())
+        ok, value = self._ended()
         return None if ok or isinstance(value, zmq.ContextTerminated) else value
 
     def _died(self) -> RuntimeError:
@@ -141,9 +168,13 @@ class Process:
     def _signal(self, name: str, kind: str) -> None:
         if self.done:
             raise RuntimeError(f"actor {self.name!r} has ended, it cannot be {kind}")
-        _signal(self._process, name)
-        if hasattr(self._context, "note"):
-            self._context.note(self.name, kind)
+        note = getattr(self._context, "note", lambda actor, kind: None)
+        if kind == "thawed":  # told before it can act again, the others once it cannot any more
+            note(self.name, kind)
+            _signal(self._process, name)
+        else:
+            _signal(self._process, name)
+            note(self.name, kind)
 
     def stop(self) -> None:
         """Close its stdin, which asks it to end. A frozen process cannot hear that and is killed."""
@@ -161,10 +192,11 @@ class Process:
         self._frozen = False
         self.stop()
         self._reader.join(1.0)
-        if not self._stderr.closed:
-            self._stderr.seek(0)
-            self.said = self._stderr.read()[-2000:].decode(errors="replace").strip()
-            self._stderr.close()
+        with self._reading:  # several threads may wait for one process
+            if not self._stderr.closed:
+                self._stderr.seek(0)
+                self.said = self._stderr.read()[-2000:].decode(errors="replace").strip()
+                self._stderr.close()
         return True
 
     def force(self) -> bool:
@@ -194,27 +226,28 @@ def _where(role: Callable[..., Any] | str) -> tuple[str, str]:
             raise ValueError(f"role: expected 'module:name', got {role!r}")
         return role, ""
     name = getattr(role, "__qualname__", "")
-    module = getattr(role, "__module__", "__main__")
-    if module != "__main__" and "<" not in name:
+    module = getattr(role, "__module__", None) or "__main__"
+    if name and module != "__main__" and "<" not in name:
         return f"{module}:{name}", ""
     try:
         return role.__name__, textwrap.dedent(inspect.getsource(role))
-    except (OSError, TypeError) as error:
+    except (AttributeError, OSError, TypeError) as error:
         raise ValueError(f"role: expected an importable function or one with source, got {role!r}") from error
 
 
 def main() -> None:
     """The child: read the job, play the role, end when stdin closes."""
-    from .stage import LINGER, Run
+    from .stage import DEADLINE, LINGER, Run
 
     channel = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     job: Job = pickle.load(sys.stdin.buffer)
-    sys.path[:] = job.path
+    line = os.dup(0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # who asks for input is told at once that there is none
     threading.current_thread().name = job.name
     context = _context(job, channel)
     context.sockopts.update({zmq.LINGER: LINGER} | job.sockopts)
-    ending = threading.Lock()
+    ending, over = threading.Lock(), threading.Event()
 
     def term() -> None:
         with ending:
@@ -222,12 +255,14 @@ def main() -> None:
                 context.term()
 
     try:
-        run = Run(_role(job), context, job.args)
+        run = Run(partial(_role(job), **job.options), context, job.args)
 
         def lifeline() -> None:
-            while os.read(0, 1024):
+            while os.read(line, 1024):
                 pass
             run.cancel()
+            if run.asynchronous:  # its Context must not go before its loop has
+                over.wait(DEADLINE / 2)
             term()
 
         threading.Thread(target=lifeline, name="lifeline", daemon=True).start()
@@ -236,12 +271,22 @@ def main() -> None:
         traceback.clear_frames(error.__traceback__)  # a socket held by a frame would hold up the end
         error.add_note("".join(traceback.format_exception(error)[-6:]).rstrip())
         outcome = (False, error)
-    try:
-        packed = pickle.dumps(outcome)
-    except Exception:  # a result that cannot travel is still told
-        packed = pickle.dumps((False, TypeError(f"actor {job.name!r}: this cannot be pickled: {outcome[1]!r}")))
-    channel.write(f"R{base64.b64encode(packed).decode()}\n")
+    over.set()
+    channel.write(f"R{base64.b64encode(_packed(job.name, *outcome)).decode()}\n")
     term()
+
+
+def _packed(name: str, ok: bool, value: Any) -> bytes:
+    """The outcome as it travels. One that cannot, or would not come to life again, is still told."""
+    try:
+        packed = pickle.dumps((ok, value))
+        pickle.loads(packed)
+        return packed
+    except Exception:
+        told = TypeError(f"actor {name!r}: this cannot be pickled: {value!r}")
+        for note in getattr(value, "__notes__", ()):  # where it was raised
+            told.add_note(note)
+        return pickle.dumps((False, told))
 
 
 def _context(job: Job, channel: Any) -> zmq.Context[Any]:

@@ -8,33 +8,37 @@ to be done. So the same core runs here on real sockets, blocking (`run`) or unde
     core.tick(now) -> effects                         the time that the core asked for has come
     core.deadline -> float                            that time; minus infinity at first: the first tick opens sockets
 
-Times are seconds of time.monotonic(). What a core raises ends its role. Source: the idea that a protocol has no I/O.
+Times are seconds of time.monotonic(). After a tick the deadline lies later than `now`. Effects are a list, or come
+from a generator, and are done in their order. What a core raises ends its role. Copy alone.
 """
 
 import contextlib
 import math
+import queue
 import socket as network
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import zmq
 import zmq.asyncio
 
-WORK = "work"  # the name under which the result of a Work effect comes back
+WORK = "work"  # the name under which the result of a Work effect comes back; no socket may have it
 NEVER = math.inf
 AT_ONCE = -math.inf
 BATCH = 100  # messages taken from one socket before the others and the clock have their turn
+LONGEST = 3600.0  # seconds of one wait; then the clock is looked at again
+PATIENCE = 1.0  # seconds that the end of a role waits for the job at hand
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Open a socket of this type (zmq.DEALER), set options on it, and connect it to an endpoint, or bind it.
+    """Open a socket of this type (zmq.DEALER) under a name, set options on it, and connect it, or bind it.
 
-    Opening a name that is open already connects or binds that socket to one endpoint more.
+    Where the name is open already, its socket gets the options, and one endpoint more.
     """
 
     socket: str
@@ -43,10 +47,14 @@ class Open:
     bind: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.socket == WORK:
+            raise ValueError(f"socket: {WORK!r} is the name of the jobs' results")
+
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close a socket; it goes on sending what it has for `linger` seconds."""
+    """Close a socket, if it is open; it goes on sending what it has for `linger` seconds."""
 
     socket: str
     linger: float = 0.0
@@ -54,7 +62,7 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Let a SUB socket receive what begins with this prefix."""
+    """Let a SUB socket receive what begins with this prefix. KeyError if no socket is open under this name."""
 
     socket: str
     prefix: bytes
@@ -62,7 +70,10 @@ class Subscribe:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send one message. Where the socket would block, the message is lost, as it may be on any network."""
+    """Send one message. Where the socket would block, the message is lost, as it may be on any network.
+
+    KeyError if no socket is open under this name: that is a mistake of the core.
+    """
 
     socket: str
     frames: list[bytes]
@@ -70,7 +81,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Do this job outside the loop; its result comes back as `receive(WORK, result, now)`."""
+    """Do this job outside the loop; its result comes back as `receive(WORK, result, now)`. One job after the other."""
 
     job: list[bytes]
 
@@ -96,28 +107,31 @@ class Core(Protocol):
     def tick(self, now: float) -> Iterable[Effect]: ...
 
 
-def run(ctx: zmq.Context[Any], core: Core, work: Worker | None = None) -> Iterator[Any]:
+def run(ctx: zmq.Context[Any], core: Core, work: Worker | None = None) -> Generator[Any, None, None]:
     """Play a core on real sockets and yield its results. Ends with the Context, or when the caller stops asking.
 
-    work  does the jobs of Work effects, one at a time, in a thread of its own; what it raises ends the role
+    The core stands still while the caller looks at a result.
+
+    work  does the jobs of Work effects, one after the other, in a thread of its own; what it raises ends the role
     """
-    carrier = _Carrier(ctx, core, work, zmq.Poller())
-    try:
+    poller = zmq.Poller()
+    with _carrying(ctx, core, work, poller, PATIENCE) as carrier:
         while True:
-            yield from carrier.turn(carrier.poller.poll(carrier.timeout()))
-    finally:
-        carrier.close()
-
-
-async def arun(ctx: zmq.Context[Any], core: Core, work: Worker | None = None) -> AsyncIterator[Any]:
-    """The same under asyncio."""
-    carrier = _Carrier(ctx, core, work, zmq.asyncio.Poller())
-    try:
-        while True:
-            for value in carrier.turn(await carrier.poller.poll(carrier.timeout())):
+            for value in carrier.turn(poller.poll(carrier.timeout())):
+                if isinstance(value, BaseException):
+                    raise value
                 yield value
-    finally:
-        carrier.close()
+
+
+async def arun(ctx: zmq.Context[Any], core: Core, work: Worker | None = None) -> AsyncGenerator[Any, None]:
+    """The same under asyncio. It ends when its task is cancelled, or by `aclose()`; a job at hand is not waited for."""
+    poller = zmq.asyncio.Poller()
+    with _carrying(ctx, core, work, poller, 0.0) as carrier:
+        while True:
+            for value in carrier.turn(await poller.poll(carrier.timeout())):
+                if isinstance(value, BaseException):
+                    raise value
+                yield value
 
 
 def serve(ctx: zmq.Context[Any], core: Core, work: Worker | None = None) -> None:
@@ -126,34 +140,54 @@ def serve(ctx: zmq.Context[Any], core: Core, work: Worker | None = None) -> None
         pass
 
 
-class _Carrier:
-    """The sockets of one core, by the names that the core gives them."""
+@contextlib.contextmanager
+def _carrying(
+    ctx: zmq.Context[Any], core: Core, work: Worker | None, poller: Any, patience: float
+) -> Iterator["Carrier"]:
+    """A carrier, and with it a thread for its jobs and what the poller waits for. All of it ends here."""
+    end = zmq.Socket(ctx, zmq.PAIR)  # never connected: it shows the Context's end to a core that has no socket open
+    jobs = _Jobs(work) if work else None
+    carrier = Carrier(ctx, core, poller, jobs, time.monotonic)
+    poller.register(end, zmq.POLLIN)
+    if jobs:
+        poller.register(jobs.bell, zmq.POLLIN)
+    try:
+        yield carrier
+    finally:
+        carrier.close()
+        end.close()
+        if jobs:
+            jobs.close(patience)
 
-    def __init__(self, ctx: zmq.Context[Any], core: Core, work: Worker | None, poller: Any) -> None:
-        self.poller = poller
-        self._ctx, self._core = ctx, core
-        self._sockets: dict[str, zmq.Socket[bytes]] = {}
+
+class Carrier:
+    """Carries messages, time and effects between one core and its sockets, by the names that the core gives them.
+
+    ctx     makes the sockets: a Context, or a node of the simulation
+    poller  is told which sockets there are
+    jobs    does what Work effects ask for
+    clock   tells the time in seconds
+    """
+
+    def __init__(self, ctx: Any, core: Core, poller: Any, jobs: Any, clock: Callable[[], float]) -> None:
+        self._ctx, self._core, self._poller, self._jobs, self._clock = ctx, core, poller, jobs, clock
+        self._sockets: dict[str, Any] = {}
         self._names: dict[Any, str] = {}
-        self._jobs = _Jobs(work) if work else None
-        if self._jobs:
-            self.poller.register(self._jobs.bell, zmq.POLLIN)
 
-    def timeout(self) -> float | None:
+    def timeout(self) -> int:
         """Milliseconds until the core wants its next tick."""
-        left = self._core.deadline - time.monotonic()
-        return None if left == NEVER else max(0, math.ceil(min(left, 3600.0) * 1000)) if left > 0 else 0
+        return math.ceil(1000 * min(max(self._core.deadline - self._clock(), 0.0), LONGEST))
 
     def turn(self, ready: list[tuple[Any, int]]) -> Iterator[Any]:
         """Tell the core what has come and what time it is, and do what it wants; yield its results."""
         for source, _ in ready:
             for name, frames in self._taken(source):
-                yield from self._do(self._core.receive(name, frames, time.monotonic()))
-        now = time.monotonic()
-        if now >= self._core.deadline:
+                yield from self._do(self._core.receive(name, frames, self._clock()))
+        if (now := self._clock()) >= self._core.deadline:
             yield from self._do(self._core.tick(now))
 
     def _taken(self, source: Any) -> Iterator[tuple[str, list[bytes]]]:
-        if self._jobs and source in (self._jobs.bell, self._jobs.bell.fileno()):
+        if self._jobs and source == self._jobs.bell:
             yield from ((WORK, frames) for frames in self._jobs.finished())
             return
         for _ in range(BATCH):
@@ -168,13 +202,13 @@ class _Carrier:
         for effect in effects:
             match effect:
                 case Send(name, frames):
-                    with contextlib.suppress(zmq.Again, KeyError):  # full, or closed: lost
+                    with contextlib.suppress(zmq.Again):
                         self._sockets[name].send_multipart(frames, zmq.DONTWAIT)
                 case Open():
                     self._open(effect)
                 case Close(name, linger):
                     if sock := self._sockets.pop(name, None):
-                        self.poller.unregister(sock)
+                        self._poller.unregister(sock)
                         del self._names[sock]
                         sock.close(linger=math.ceil(linger * 1000))
                 case Subscribe(name, prefix):
@@ -184,8 +218,6 @@ class _Carrier:
                         raise ValueError("work: this core gives jobs, and nobody is there to do them")
                     self._jobs.start(job)
                 case Result(value):
-                    if isinstance(value, BaseException):
-                        raise value
                     yield value
 
     def _open(self, wanted: Open) -> None:
@@ -193,18 +225,15 @@ class _Carrier:
         if sock is None:
             # a blocking socket also under asyncio: what is sent and received here never waits
             sock = self._ctx.socket(wanted.kind, socket_class=zmq.Socket)
-            self._sockets[wanted.socket] = sock
-            self._names[sock] = wanted.socket
-            for option, value in wanted.options.items():
-                setattr(sock, option, value)
-            self.poller.register(sock, zmq.POLLIN)
+            self._sockets[wanted.socket], self._names[sock] = sock, wanted.socket
+            self._poller.register(sock, zmq.POLLIN)
+        for option, value in wanted.options.items():
+            setattr(sock, option, value)
         (sock.bind if wanted.bind else sock.connect)(wanted.endpoint)
 
     def close(self) -> None:
         for sock in self._sockets.values():
             sock.close()
-        if self._jobs:
-            self._jobs.close()
 
 
 class _Jobs:
@@ -212,35 +241,43 @@ class _Jobs:
 
     def __init__(self, work: Worker) -> None:
         self._work = work
+        self._wanted: queue.SimpleQueue[list[bytes] | None] = queue.SimpleQueue()
         self._done: deque[list[bytes] | BaseException] = deque()
-        self.bell, self._hand = network.socketpair()
-        self._threads: list[threading.Thread] = []
+        self._ear, self._hand = network.socketpair()
+        self.bell = self._ear.fileno()
+        self._thread = threading.Thread(target=self._play, name="jobs", daemon=True)
 
     def start(self, job: list[bytes]) -> None:
-        self._threads = [t for t in self._threads if t.is_alive()]
-        thread = threading.Thread(target=self._play, args=(job,), name="job", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        if not self._thread.ident:  # the first one
+            self._thread.start()
+        self._wanted.put(job)
 
-    def _play(self, job: list[bytes]) -> None:
-        try:
-            self._done.append(self._work(job))
-        except BaseException as error:
-            self._done.append(error)
-        with contextlib.suppress(OSError):  # nobody listens any more
-            self._hand.send(b"!")
+    def _play(self) -> None:
+        with self._hand:
+            while (job := self._wanted.get()) is not None:
+                try:
+                    self._done.append(self._work(job))
+                except BaseException as error:
+                    self._done.append(error)
+                with contextlib.suppress(OSError):  # nobody listens any more
+                    self._hand.send(b"!")
 
     def finished(self) -> Iterator[list[bytes]]:
-        self.bell.recv(4096)
+        self._ear.recv(4096)
         while self._done:
             result = self._done.popleft()
             if isinstance(result, BaseException):
                 raise result
             yield result
 
-    def close(self) -> None:
-        """Wait a second for the job at hand; longer ones end with the process."""
-        for thread in self._threads:
-            thread.join(1.0)
-        self.bell.close()
-        self._hand.close()
+    def close(self, patience: float) -> None:
+        """Start no more jobs, and wait for the one at hand; one that takes longer ends by itself, unheard."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._wanted.get_nowait()
+        self._wanted.put(None)
+        self._ear.close()
+        if self._thread.ident:
+            self._thread.join(patience)
+        else:
+            self._hand.close()

@@ -5,7 +5,7 @@
         endpoint = stage.endpoint("server")
         stage.play(server, endpoint)                    # a thread; an async role gets a loop of its own in it
         stage.spawn(server, endpoint, name="second")    # a process: it can be killed and frozen
-        answer = stage.play(client, endpoint, "hello").result()
+        answer = stage.play(client, "hello", endpoint=endpoint).result()
 
 A role is a function whose first parameter is a Context. At the end of the block the stage closes its own sockets,
 cancels asyncio roles, terminates the Context, closes the processes' stdin, and waits `deadline` seconds. What an
@@ -29,6 +29,7 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from functools import partial
 from typing import Any
 
 import zmq
@@ -69,6 +70,11 @@ class Actor:
     def done(self) -> bool:
         return self._future.done()
 
+    @property
+    def twin(self) -> zmq.Context[Any] | None:
+        """The Context of an asyncio role."""
+        return self._run.twin
+
     def result(self, timeout: float = 5.0) -> Any:
         """What the role returned, or raise what it raised. TimeoutError after `timeout` seconds."""
         try:
@@ -84,10 +90,18 @@ class Actor:
         error = self._future.exception() if self.done else None
         return None if self._asked or isinstance(error, zmq.ContextTerminated) else error
 
+    @property
+    def asynchronous(self) -> bool:
+        return self._run.asynchronous
+
+    def cancel(self) -> None:
+        """Ask an asyncio role to end."""
+        self._run.cancel()
+
     def stop(self) -> None:
         """Cancel an asyncio role and wait for it: its Context must not go before its loop has."""
-        if self._run.asynchronous:
-            self._run.cancel()
+        if self.asynchronous:
+            self.cancel()
             self.join(DEADLINE / 2)
 
     def join(self, timeout: float) -> bool:
@@ -95,7 +109,14 @@ class Actor:
         return not self._thread.is_alive()
 
     def force(self) -> bool:
-        """Raise SystemExit inside a thread that swallows every error of its sockets. Python code only."""
+        """Raise SystemExit inside a thread that swallows every error of its sockets. Python code only.
+
+        An asyncio role that went on after it was cancelled is cancelled once more.
+        """
+        if self.asynchronous:
+            self.cancel()
+            if self.join(0.1):
+                return True
         for _ in range(5):
             ident = ctypes.c_ulong(self._thread.ident or 0)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(SystemExit))
@@ -109,6 +130,7 @@ class Run:
 
     def __init__(self, role: Callable[..., Any], context: zmq.Context[Any], args: tuple[Any, ...]) -> None:
         self._role, self._context, self._args = role, context, args
+        self.twin: zmq.Context[Any] | None = None
         self.asynchronous = inspect.iscoroutinefunction(role)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -125,7 +147,8 @@ class Run:
                 raise
             return None
         except zmq.ZMQError as error:
-            if self._context.closed or error.errno == errno.EFAULT:  # the end came before the role's first socket
+            # the end came before the role's first socket, or as it opened another
+            if self._context.closed or error.errno in (errno.EFAULT, zmq.ETERM):
                 raise zmq.ContextTerminated() from error
             raise
 
@@ -135,7 +158,8 @@ class Run:
                 return None
             self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         try:
-            return await self._role(asynchronous(self._context), *self._args)
+            self.twin = asynchronous(self._context)
+            return await self._role(self.twin, *self._args)
         finally:
             with self._lock:
                 self._loop = None
@@ -192,19 +216,19 @@ class Stage:
         self._sockets.append(sock)
         return sock
 
-    def play(self, role: Callable[..., Any], *args: Any, name: str = "") -> Actor:
+    def play(self, role: Callable[..., Any], *args: Any, name: str = "", **options: Any) -> Actor:
         """Play a role in a thread. Its name is that of the function unless given; a second one gets a number."""
-        actor = Actor(self._name(role, name), role, self.context, args)
+        actor = Actor(self._name(role, name), partial(role, **options) if options else role, self.context, args)
         self._actors.append(actor)
         return actor
 
-    def spawn(self, role: Callable[..., Any] | str, *args: Any, name: str = "") -> Process:
+    def spawn(self, role: Callable[..., Any] | str, *args: Any, name: str = "", **options: Any) -> Process:
         """Play a role in a process that can be killed and frozen.
 
         An importable function goes by its name, one from a notebook as its source: then it must import for itself
         what it needs, `zmq` apart. Arguments and result are pickled.
         """
-        process = Process(self._name(role, name), role, self.context, args)
+        process = Process(self._name(role, name), role, self.context, args, options)
         self._actors.append(process)
         return process
 
@@ -234,8 +258,14 @@ class Stage:
         for sock in self._sockets:
             sock.close()
         for actor in self._actors:
-            actor.stop()
-        opened = weakref.WeakSet(self.context._sockets)
+            actor.stop() if isinstance(actor, Process) else actor.cancel()
+        half = time.monotonic() + self.deadline / 2
+        twins = []
+        for actor in self._actors:  # the Context of an asyncio role must not go before its loop has
+            if isinstance(actor, Actor) and actor.asynchronous:
+                actor.join(max(0.0, half - time.monotonic()))
+                twins += [actor.twin] if actor.twin else []
+        opened = weakref.WeakSet(s for context in (self.context, *twins) for s in _sockets(context))
         term = threading.Thread(target=self.context.term, name="term", daemon=True)
         term.start()
         stubborn = [a for a in self._actors if not a.join(max(0.0, until - time.monotonic()))]
@@ -253,6 +283,14 @@ class Stage:
             what = ", ".join(left) or "the Context"
             errors.append(StageError(f"after {self.deadline:g} s this had not ended by itself: {what}"))
         return errors
+
+
+def _sockets(context: zmq.Context[Any]) -> list[zmq.Socket[Any]]:
+    while True:
+        try:
+            return list(context._sockets)
+        except RuntimeError:  # an actor has just opened or closed one
+            continue
 
 
 def _port(memo: str) -> str:
