@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import merge
 from pathlib import Path
 from typing import Any, Literal
 
@@ -294,11 +295,13 @@ class _Pairing:
             keys = [(e.peer, e.peer_socket)]
         else:
             keys = [k for k in self.sends if k in self.links.get((e.actor, e.socket), ())]
-        end, sends = (e.actor, e.socket), sorted(s for k in keys for s in self.sends.get(k, ()))
+        end = (e.actor, e.socket)
         for fits in (self._free, self._doubled):  # if nothing is free: what the wire doubled can come twice
-            for s in sends:
+            for s in merge(*(self.sends.get(k, ()) for k in keys)):
                 if fits(s, e) and self._may(s, end, e.socket, e.frames):
                     self.taken.setdefault(s, []).append(i)
+                    if not self._again(s):
+                        self.sends[self.events[s].actor, self.events[s].socket].remove(s)
                     return
 
     def _free(self, s: int, e: Event) -> bool:
@@ -310,6 +313,11 @@ class _Pairing:
         if self.events[s].socket.startswith(("PUB", "XPUB")):
             return all((t.actor, t.socket) != (e.actor, e.socket) for t in takers)
         return not takers
+
+    def _again(self, s: int) -> bool:
+        """Whether it may be received more than once: published, or doubled by the wire."""
+        doubled = any(w.kind == "doubled" for w in self.wired.get(s, ()))
+        return doubled or self.events[s].socket.startswith(("PUB", "XPUB"))
 
     def _doubled(self, s: int, e: Event) -> bool:
         if not any(w.kind == "doubled" for w in self.wired.get(s, ())):

@@ -42,10 +42,8 @@ def prove(chosen: list[tasks.Task], runs: int = 1) -> int:
             print(f"{'  ' if proof.holds else '✗ '}{task.stem:20} {proof.what:74.74} {proof.found}", flush=True)
     if times:
         times.sort()
-        late = times[min(len(times) - 1, int(len(times) * 0.95))]
-        print(
-            f"{len(times)} verdicts: median {statistics.median(times):.2f} s, 95 % within {late:.2f} s, slowest {times[-1]:.2f} s"
-        )
+        middle, late = statistics.median(times), times[min(len(times) - 1, int(len(times) * 0.95))]
+        print(f"{len(times)} verdicts: median {middle:.2f} s, 95 % within {late:.2f} s, slowest {times[-1]:.2f} s")
     print(f"{total - failed} of {total} proofs hold")
     return 1 if failed else 0
 

@@ -30,7 +30,7 @@ BEAT = 0.5  # seconds from one sign of life of a client to the next
 TIMEOUT = 10.0  # seconds that a client waits for all it has asked for
 PACE = 0.25  # seconds from one reply to a request to the next
 ALIVE = [b"", b""]  # the sign of life
-ORDER = re.compile(rb"(\w{1,20}) ([1-9]\d{0,2})")  # of what, and how many
+ORDER = re.compile(rb"(\w{1,20}) (\d{1,3})")  # of what, and how many
 REPLY = re.compile(rb"\w{1,20} (\d{1,3})/(\d{1,3})")  # of what, number of the reply, and how many there are
 
 # What each trouble, of the server or the connection, does to the replies of a request; the test beside it shows it.

@@ -118,7 +118,7 @@ class Socket:
         for pipe in self.pipes.copy():
             pipe.endpoint = ""  # it does not come back
             if linger and pipe.waiting:
-                self.medium.at(min(pipe.arrival, self.medium.now + linger / 1000), pipe.part)
+                self.medium.at(self.medium.now + min(linger / 1000, DELAY[1]), pipe.part)
             else:
                 pipe.part()
 
@@ -128,7 +128,7 @@ class _Pipe:
 
     def __init__(self, socket: Socket, endpoint: str = "", far: "_Pipe | None" = None) -> None:
         self.socket, self.endpoint, self.far, self.medium = socket, endpoint, far, socket.medium
-        self.peer, self.arrival = b"", 0.0  # the other end's routing id; when the last message arrives: order is kept
+        self.peer = b""  # the other end's routing id
         self.prefixes: list[bytes] = []  # what the other end has subscribed to
         self.waiting = deque([b"\1" + prefix] for prefix in socket.prefixes)  # sent here, not received there yet
         socket.pipes.append(self)
@@ -163,9 +163,8 @@ class _Pipe:
             self.set_off(self.far)
 
     def set_off(self, far: "_Pipe") -> None:
-        """One more of those that wait is on its way, behind those before it."""
-        self.arrival = max(self.arrival, self.medium.now + self.medium.random.uniform(*DELAY))
-        self.medium.at(self.arrival, partial(self.arrive, far))
+        """One more of those that wait will arrive: the first of them then, so that order is kept."""
+        self.medium.at(self.medium.now + self.medium.random.uniform(*DELAY), partial(self.arrive, far))
 
     def arrive(self, far: "_Pipe") -> None:
         if self.far is not far:  # they have parted

@@ -12,6 +12,7 @@ Times are seconds of time.monotonic(). After a tick the deadline lies later than
 from a generator, and are done in their order. What a core raises ends its role. Copy alone.
 """
 
+import asyncio
 import contextlib
 import math
 import queue
@@ -128,6 +129,7 @@ async def arun(ctx: zmq.Context[Any], core: Core, work: Worker | None = None) ->
     poller = zmq.asyncio.Poller()
     with _carrying(ctx, core, work, poller, 0.0) as carrier:
         while True:
+            await asyncio.sleep(0)  # a wait of no time at all would not let the loop go on
             for value in carrier.turn(await poller.poll(carrier.timeout())):
                 if isinstance(value, BaseException):
                     raise value

@@ -56,7 +56,7 @@ class Network(Medium):
 
     def thaw(self, name: str) -> None:
         if (node := self.nodes[name]).frozen:
-            node.frozen, node.alarm = False, NEVER
+            node.frozen = False
             self.note(name, "thawed")
             node.turn()
 
@@ -73,7 +73,7 @@ class Network(Medium):
         self.note("wire", "healed", detail=f"healed between {a} and {b}")
 
     def trouble(self, names: Sequence[str], until: float, every: float = 1.0) -> None:
-        """By chance: every so many seconds a crash, a freeze or a cut, each over after about as long, all until then."""
+        """By chance, every so many seconds: a crash, a freeze or a cut, over after about as long, and by then."""
         when = self.now
         while (when := when + self.random.expovariate(1 / every)) < until:
             a, b = self.random.sample(list(names), 2)

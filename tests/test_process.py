@@ -5,10 +5,12 @@ A client in the test talks to them; every receive has a time limit. What a froze
 message that waits for it, unanswered, until it is thawed.
 """
 
+import contextlib
 import gc
 import linecache
 import os
 import select
+import signal
 import subprocess
 import sys
 import textwrap
@@ -23,6 +25,7 @@ import zmq
 
 from diagrams import draw, trace
 from diagrams.recording import Recording
+from patterns import process
 from patterns.process import Process
 from patterns.stage import Stage
 
@@ -298,7 +301,8 @@ def test_of_many_words_the_end_is_kept(stage: Stage) -> None:
     assert actor.said.endswith("9998\n9999")
 
 
-def test_the_words_of_a_process_that_was_killed_are_kept(stage: Stage) -> None:
+def test_the_words_of_a_process_that_was_killed_are_kept(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     actor = stage.spawn(says_and_answers, stage.endpoint("here"), "almost done")
     assert asked(client(stage, stage.endpoint("here")), b"x") == b"x"
     actor.kill()
@@ -315,7 +319,12 @@ def test_a_killed_process_is_gone_at_once_and_no_error_of_the_stage(stage: Stage
     assert (actor.done, actor.returncode) == (True, -9)
     with pytest.raises(ProcessLookupError):
         os.kill(actor.pid, 0)
-    with pytest.raises(RuntimeError, match="ended with code -9"):
+
+
+def test_who_asks_a_killed_process_for_its_result_is_told_how_it_ended(stage: Stage) -> None:
+    actor = stage.spawn(answers, stage.endpoint("here"))
+    actor.kill()
+    with pytest.raises(RuntimeError, match="actor 'answers' ended with code -9"):
         actor.result()
 
 
@@ -364,6 +373,21 @@ def test_what_was_done_to_a_process_is_recorded_where_it_happened(stage: Stage) 
     ]
 
 
+def test_a_freeze_is_recorded_after_it_and_a_thaw_before_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    run: Recording = stage.recording  # type: ignore[attr-defined]
+    known, real = [], process._signal
+
+    def watched(popen: Any, name: str) -> None:
+        known.append((name, run.count("frozen"), run.count("thawed")))
+        real(popen, name)
+
+    monkeypatch.setattr(process, "_signal", watched)
+    actor = stage.spawn(answers, stage.endpoint("here"))
+    actor.freeze()
+    actor.thaw()
+    assert known == [("SIGSTOP", 0, 0), ("SIGCONT", 1, 1)]
+
+
 def test_the_events_of_a_process_arrive_as_they_happen(stage: Stage) -> None:
     stage.spawn(answers, stage.endpoint("here"), name="server")
     run: Recording = stage.recording  # type: ignore[attr-defined]
@@ -399,7 +423,8 @@ def test_a_killed_process_takes_its_children_with_it(stage: Stage, tmp_path: Pat
         import subprocess
         import sys
 
-        subprocess.run([sys.executable, "-c", f"open({path!r}, 'w').write(str(__import__('os').getpid())); input()"])
+        code = f"import os, signal; open({path!r}, 'w').write(str(os.getpid())); signal.pause()"
+        subprocess.run([sys.executable, "-c", code])
 
     path = tmp_path / "pipe"
     os.mkfifo(path)
@@ -410,6 +435,8 @@ def test_a_killed_process_takes_its_children_with_it(stage: Stage, tmp_path: Pat
         actor.kill()
         assert select.select([handle], [], [], WAIT / 1000)[0], "the child's child goes on"
     finally:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
         os.close(handle)
 
 

@@ -1,0 +1,590 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Have every task of a batch carried out, although workers die with some of them."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+
+from diagrams.recording import Event
+from exercises.answer import Call, Outcome
+from exercises.judge import Answer, NotYet, Scene, TookTooLong, unexpected
+from exercises.task import Question
+from patterns.stage import Actor
+
+ENTRY = "collect"
+
+GIVEN = '''\
+import zmq
+
+def collect(ctx, todo, tasks, results, patience):
+    """Have every task of `todo` carried out by workers; return the results in the order of the tasks.
+
+    todo      a list of bytes, each a task; two of them may be equal
+    tasks     bind a PUSH here: workers connect to it and take tasks, in two frames [label][task]
+    results   bind a PULL here: workers connect to it and bring results, in two frames [label][result]
+    patience  seconds: when no result has come for so long, send the tasks again whose results are
+              missing, and only those; and so on, until every task has its result
+
+    The label is yours to choose, 1 to 32 bytes; the worker puts it on the result as it was. Send every
+    task before you wait for results. A worker that dies takes with it what it was given, and after a
+    while there is another. One that is slow may bring its result although you have sent the task again,
+    so a result may come twice; any of them will do. Leave no socket open.
+    """
+    with ctx.socket(zmq.PUSH) as push, ctx.socket(zmq.PULL) as pull:
+        push.bind(tasks)
+        pull.bind(results)
+        for number, task in enumerate(todo):
+            push.send_multipart([b"%d" % number, task])
+        found = {}
+        while len(found) < len(todo):
+            label, result = pull.recv_multipart()
+            found[int(label)] = result
+        return [found[number] for number in range(len(todo))]
+'''
+
+HINTS = (
+    "A worker dies with three tasks in its socket. What does your function do from then on, and which of its lines is "
+    "it that does not return?",
+    "You know which tasks you have sent and which results you have; the difference is what is missing. Send, collect "
+    "until it has been quiet for `patience`, look what is missing, and begin again.",
+    "`pull.poll(...)` takes milliseconds and says 0 when nothing has come. One loop around the sending and the "
+    "collecting, which ends when no result is missing.",
+)
+VARIANT = "raise TimeoutError that names the missing tasks when they have been sent five times in vain."
+LIMIT = "a task whose worker was slow, and not dead, is carried out twice."
+WHY = "what would go wrong if the label were left out, and the result alone had to say whose it is?"
+
+LABELS = {
+    "what the dead worker took was never sent again": "how long do you wait for a result that nobody has?",
+    "what is missing was sent again only once": "what if the next worker dies, too?",
+    "everything was sent again": "which tasks need no second worker, and how do you know them?",
+    "it sent again while results were still coming": "from which moment do you count `patience`?",
+    "milliseconds were taken for seconds": "in which unit does that call count?",
+    "it gave up with results missing": "what does the contract say about the end?",
+    "a result that came twice was counted twice": "what do you count, messages or tasks?",
+    "two equal tasks were taken for one": "by what do you tell the result of one task from that of another?",
+    "the results came back in the order of their arrival": "who says that the first task is done first?",
+    "only one task was under way at a time": "what do the other workers do while you wait for this one?",
+    "the task went out without its label": "which frames does a worker expect?",
+    "it connected where it had to bind": "who listens at the endpoint when both sides connect?",
+    "a socket was left open": "who closes the sockets when your function is done?",
+}
+
+FIRST = 3.0  # seconds for the answer to start and send its first task
+NEXT = 0.8  # seconds after which no further task will come
+WHOLE = 4.0  # seconds for the answer to start, collect what one worker brings, and return
+QUIET = 1.6  # seconds for what is missing to be sent again, ten times the patience
+LOOK = 0.02  # seconds between two looks
+FLOOD = 20  # so many sends that came too early are no misjudged moment
+
+
+class Worker:
+    """A worker of the checker's. `taken` is what it was given; `held` are those of them that it waited for."""
+
+    def __init__(self, scene: Scene, name: str, tasks: str, results: str) -> None:
+        self.taken: list[list[bytes]] = []
+        self.held: list[list[bytes]] | None = None
+        self._scene, self._name, self._tasks, self._results = scene, name, tasks, results
+
+    def play(self, take: int = 0, *bring: int, pause: float = 0.0, leave: bool = False) -> Actor:
+        """Take so many tasks, then bring the results of these (by place); then leave, or carry out all that comes."""
+
+        def role(ctx: zmq.Context) -> None:
+            with ctx.socket(zmq.PULL) as pull, ctx.socket(zmq.PUSH) as push:
+                pull.connect(self._tasks)
+                push.connect(self._results)
+                while len(self.taken) < take and self._comes(pull):
+                    self.taken.append(pull.recv_multipart())
+                self.held = self.taken[:]
+                for place in (p for p in bring if p < len(self.held)):
+                    threading.Event().wait(pause)
+                    push.send_multipart(_done(self.held[place]))
+                while not leave:
+                    self.taken.append(pull.recv_multipart())
+                    push.send_multipart(_done(self.taken[-1]))
+
+        return self._scene.stage.play(role, name=self._name)
+
+    def _comes(self, pull: Any) -> bool:
+        until = time.monotonic() + (NEXT if self.taken else FIRST)
+        while time.monotonic() < until:
+            if zmq.select([pull], [], [], LOOK)[0]:
+                return True
+        return False
+
+    def look(self) -> None:
+        """Blame an answer that connected to an endpoint that it had to bind."""
+        ends = (ENTRY, "connect", self._tasks), (ENTRY, "connect", self._results)
+        for event in self._scene.recording.events:
+            if (event.actor, event.kind, event.detail) in ends:
+                happened = "Your function and the workers connected to the same endpoint, and nobody listened there."
+                raise NotYet("it connected where it had to bind", happened, event)
+
+
+def _done(frames: list[bytes]) -> list[bytes]:
+    """What a worker makes of a task: its label, and the task in capitals."""
+    return [*frames[:-1], frames[-1].upper()]
+
+
+def _start(scene: Scene, todo: list[bytes], patience: float) -> tuple[Answer, list[Worker]]:
+    """Start the answer; three workers stand by."""
+    ends = scene.stage.endpoint("tasks"), scene.stage.endpoint("results")
+    workers = [Worker(scene, f"worker {name}", *ends) for name in "ABC"]
+    return scene.answer(Call((todo, *ends, patience))), workers
+
+
+def _outcome(answer: Answer, limit: float, look: Callable[[], None]) -> Outcome:
+    """What came of the call. Looks now and then whether there is something to blame already."""
+    until = time.monotonic() + limit
+    while not answer.process.told and time.monotonic() < until:
+        look()
+        threading.Event().wait(LOOK)
+    look()
+    return answer.outcomes(LOOK)[0]
+
+
+def _gone(answer: Answer, worker: Worker, actor: Actor, limit: float) -> bool:
+    """Whether a worker has done what it had to and left. It may be in vain: the answer has returned."""
+    until = time.monotonic() + limit
+    while not actor.done and not answer.process.told and time.monotonic() < until:
+        worker.look()
+        threading.Event().wait(LOOK)
+    return actor.done
+
+
+def _again(scene: Scene) -> list[tuple[Event, float, bool]]:
+    """What the answer sent again: the event, the quiet before it, and whether it had that result already."""
+    before: set[tuple] = set()
+    got: set[object] = set()
+    found, quiet = [], 0.0
+    for event in (e for e in scene.recording.events if e.actor == ENTRY and e.frames):
+        if event.kind == "receive":
+            got.add(event.frames[0])
+            quiet = event.at
+        elif event.kind == "send" and event.frames in before:
+            found.append((event, event.at - quiet, event.frames[0] in got))
+        elif event.kind == "send":
+            before.add(event.frames)
+            quiet = event.at
+    return found
+
+
+def _result(outcome: Outcome, todo: list[bytes], label: str, happened: str) -> None:
+    """What comes back must be right; where something is missing in it, that has this label."""
+    wanted, value = [task.upper() for task in todo], outcome.value
+    if value == wanted or value == tuple(wanted):
+        return
+    lost = {"TimeoutError", "KeyError", "IndexError"} & set(outcome.raised)
+    if not lost and (outcome.error or not isinstance(value, list | tuple | dict | None)):
+        unexpected(outcome)
+    said = f"raised {outcome.error}" if outcome.error else f"returned {value!r}"
+    if isinstance(value, list | tuple) and sorted(map(repr, value)) == sorted(map(repr, wanted)):
+        label, happened = (
+            "the results came back in the order of their arrival",
+            "They came in another order than the tasks went.",
+        )
+    raise NotYet(label, f"{happened} Your function {said}.")
+
+
+def alone(scene: Scene) -> None:
+    """one worker"""
+    answer, (worker, *_) = _start(scene, [b"tea", b"milk"], 2.0)
+    worker.play(2, 0, 1)
+    answer.outcomes()
+
+
+def fair_weather(scene: Scene) -> None:
+    """results in another order, and two equal tasks"""
+    todo = [b"salt", b"tea", b"milk", b"tea", b"water"]
+    answer, (worker, *_) = _start(scene, todo, 1.5)
+    worker.play(5, 4, 3, 2, 1, 0)
+    outcome = _outcome(answer, WHOLE, lambda: _held(scene, worker, todo))
+    if not worker.taken:
+        unexpected(outcome)
+    _result(outcome, todo, "", "Every result had come.")
+
+
+def _held(scene: Scene, worker: Worker, todo: list[bytes]) -> None:
+    """What the only worker was given before it brought anything."""
+    worker.look()
+    held = worker.held
+    if not held:
+        return
+    if any(len(frames) != 2 for frames in held):
+        happened = f"The worker got {held[0]!r} where it expects a label and a task."
+        raise NotYet("the task went out without its label", happened, scene.first("send", ENTRY))
+    bodies, labels = {frames[1] for frames in held}, {frames[0] for frames in held}
+    if len(labels) == len(bodies) == len(set(todo)):
+        happened = f"There were {len(todo)} tasks, two of them equal, and the worker got {len(labels)} labels."
+        raise NotYet("two equal tasks were taken for one", happened, scene.first("send", ENTRY, 3))
+    if len(held) == 1:
+        happened = f"The worker got 1 of {len(todo)} tasks, and no other before it had brought its result."
+        raise NotYet("only one task was under way at a time", happened, scene.first("send", ENTRY))
+    if len(labels) < len(todo):
+        happened = f"There were {len(todo)} tasks, and the worker got {len(held)} with {len(labels)} different labels."
+        raise NotYet("", happened, scene.first("send", ENTRY))
+
+
+def workers_that_die(scene: Scene) -> None:
+    """two workers that die one after the other"""
+    todo = [b"one", b"two", b"three", b"four", b"five", b"six"]
+    answer, (first, second, third) = _start(scene, todo, 0.12)
+    _gone(answer, first, first.play(6, 1, 4, leave=True), WHOLE)
+    if not first.taken:
+        unexpected(answer.outcomes(LOOK)[0])
+    if _gone(answer, second, second.play(4, 2, leave=True), QUIET):
+        third.play()
+    try:
+        outcome = _outcome(answer, QUIET if second.held else 0.0, third.look)
+    except TookTooLong as where:
+        stood = f"Another one waited for {QUIET:g} s and got nothing: your function stood {where}."
+        if again := _again(scene):
+            happened = f"Two workers died, each with tasks. {stood}"
+            raise NotYet("what is missing was sent again only once", happened, again[0][0]) from None
+        happened, event = (
+            f"A worker took 6 tasks, brought 2 results and died. {stood}",
+            scene.first("receive", ENTRY, 2),
+        )
+        raise NotYet("what the dead worker took was never sent again", happened, event) from None
+    _result(
+        outcome, todo, "it gave up with results missing", "A worker died with 4 of 6 tasks, and another one was there."
+    )
+    for event, _, known in _again(scene):
+        if known:
+            happened = f"You had the result of {event.frames[-1]!r} when you sent that task once more."
+            raise NotYet("everything was sent again", happened, event)
+
+
+def a_slow_worker(scene: Scene) -> None:
+    """a slow worker"""
+    todo, patience = [b"one", b"two", b"three", b"four"], 0.3
+    answer, (worker, *_) = _start(scene, todo, patience)
+    worker.play(4, 0, 1, 2, 3, pause=0.11)
+
+    def look() -> None:
+        worker.look()
+        early = _early(scene, patience)
+        if len(early) > FLOOD:
+            happened = f"`patience` was {patience:g} s, and you sent tasks again and again before it was over."
+            raise NotYet("milliseconds were taken for seconds", happened, early[0][0])
+
+    outcome = _outcome(answer, WHOLE, look)
+    for event, quiet in _early(scene, patience):
+        happened = (
+            f"`patience` was {patience:g} s, and you sent {event.frames[-1]!r} again {quiet:.2f} s after a result."
+        )
+        raise NotYet("it sent again while results were still coming", happened, event)
+    _result(outcome, todo, "it gave up with results missing", "The worker was slow, and brought every result.")
+
+
+def _early(scene: Scene, patience: float) -> list[tuple[Event, float]]:
+    return [(event, quiet) for event, quiet, _ in _again(scene) if quiet < 0.9 * patience]
+
+
+def results_that_come_twice(scene: Scene) -> None:
+    """results that come twice"""
+    todo = [b"one", b"two", b"three"]
+    answer, (worker, *_) = _start(scene, todo, 0.12)
+    worker.play(6, 0, 3, 1, 4, 2, 5)
+    outcome = _outcome(answer, WHOLE, worker.look)
+    _result(
+        outcome,
+        todo,
+        "a result that came twice was counted twice",
+        "Each result came twice, one right after the other.",
+    )
+    if outcome.left_open:
+        raise NotYet(
+            "a socket was left open", "Your function had returned, and a socket of its Context was still open."
+        )
+
+
+TRY = alone
+SCENES = (fair_weather, workers_that_die, a_slow_worker, results_that_come_twice)
+
+QUESTIONS = {
+    "14.1": Question(
+        "Three senders are connected to one PULL, and all of them have sent before it receives anything: "
+        "first R sent `R0`, `R1`, `R2`, then G sent `G0`, then B sent `B0`, `B1`. In which order are they received?",
+        {
+            "a": ("R0 R1 R2 G0 B0 B1", "a socket is taken for one queue"),
+            "b": ("R0 G0 B0 R1 B1 R2", ""),
+            "c": ("In an order that is different in every run.", "fair is taken for random"),
+        },
+        "A PULL has a queue for each connection and takes one message from each in turn, as long as there is one. "
+        "The order of one sender is kept, the order across senders is not.",
+    ),
+    "14.2": Question(
+        "A ventilator sends a batch of 100 tasks as soon as a first worker has connected. A second worker connects "
+        "right after the last task. How many tasks does each of them get?",
+        {
+            "a": ("50 and 50: a PUSH shares its messages evenly.", "round robin is taken for sharing afterwards"),
+            "b": ("100 and 0.", ""),
+            "c": (
+                "The second gets those that the first has not begun.",
+                "PUSH is taken for a queue that workers draw from",
+            ),
+        },
+        "A PUSH deals each message to a connection at the moment of `send`. Who connects later gets a share of what "
+        "is sent later; what has been dealt is never dealt again.",
+    ),
+    "14.3": Question(
+        "Two workers are ready, and one of them stops over its first task. The batch has 10 tasks. How many results "
+        "does the sink get as long as that worker stands still?",
+        {
+            "a": ("9: the other worker does all the rest.", "PUSH is taken for a balance of load"),
+            "b": ("5: the other worker does its own share.", ""),
+            "c": ("1: PUSH waits for the one whose turn it is.", "round robin is taken for lock-step"),
+        },
+        "Dealt in turn, to each connection half, whether its worker is busy, idle or stuck. Only a full queue is "
+        "passed over, and a queue holds a thousand.",
+    ),
+    "14.4": Question(
+        "Two workers are ready, a batch of 100 is given out, and one worker is killed while it works on its first "
+        "task. How many results does the sink get in all?",
+        {
+            "a": (
+                "99: the task in the worker's hands is lost.",
+                "prefetched tasks are taken to be still at the sender's",
+            ),
+            "b": (
+                "100: what the dead worker had not done goes to the other.",
+                "a lost connection is taken for a return of tasks",
+            ),
+            "c": ("50: its whole share is lost.", ""),
+        },
+        "Its share was waiting in the queue of its own connection, and that queue ended with the connection. Nobody is "
+        "told: not the ventilator, not the sink.",
+    ),
+}
+
+_SOLUTION = """\
+import math
+
+import zmq
+
+def collect(ctx, todo, tasks, results, patience):
+    found = {}
+    with ctx.socket(zmq.PUSH) as push, ctx.socket(zmq.PULL) as pull:
+        push.bind(tasks)
+        pull.bind(results)
+        while len(found) < len(todo):
+            for number, task in enumerate(todo):
+                if number not in found:
+                    push.send_multipart([b"%d" % number, task])
+            while len(found) < len(todo) and pull.poll(math.ceil(patience * 1000)):
+                label, result = pull.recv_multipart()
+                found[int(label)] = result
+    return [found[number] for number in range(len(todo))]
+"""
+
+
+def _changed(*pairs: tuple[str, str]) -> str:
+    source = _SOLUTION
+    for old, new in pairs:
+        if old not in source:
+            raise ValueError(f"the bank of {__name__} changes a line that is not there: {old!r}")
+        source = source.replace(old, new)
+    return source
+
+
+RECIPE = """\
+import threading
+
+from patterns.pipeline import sink, ventilator
+
+def collect(ctx, todo, tasks, results, patience):
+    words = [task.decode() for task in todo]
+    ends = {"workers": 0, "tasks": tasks, "ready": "inproc://ready"}
+    threading.Thread(target=ventilator, args=(ctx, *words), kwargs=ends, daemon=True).start()
+    return [result.encode() for result in sink(ctx, results)]
+"""
+
+WRONG = {
+    "what the dead worker took was never sent again": GIVEN + "    # as it was\n",
+    "what the dead worker took was never sent again (2)": RECIPE,
+    "what is missing was sent again only once": _changed(
+        ("        while len(found) < len(todo):\n", "        for timeout in (math.ceil(patience * 1000), None):\n"),
+        ("pull.poll(math.ceil(patience * 1000))", "pull.poll(timeout)"),
+    ),
+    "everything was sent again": _changed(("if number not in found:", "if len(found) < len(todo):")),
+    "it sent again while results were still coming": _changed(
+        ("import math\n", "import math, time\n"),
+        ("            while len", "            end = time.monotonic() + patience\n            while len"),
+        ("math.ceil(patience * 1000)", "max(0, math.ceil((end - time.monotonic()) * 1000))"),
+    ),
+    "milliseconds were taken for seconds": _changed(("math.ceil(patience * 1000)", "patience")),
+    "it gave up with results missing": _changed(
+        ("        while len(found) < len(todo):\n", "        if todo:\n"), ("in range(len(todo))", "in sorted(found)")
+    ),
+    "it gave up with results missing (2)": """\
+import zmq
+
+def collect(ctx, todo, tasks, results, patience):
+    with ctx.socket(zmq.PUSH) as push, ctx.socket(zmq.PULL) as pull:
+        push.bind(tasks)
+        pull.bind(results)
+        for number, task in enumerate(todo):
+            push.send_multipart([b"%d" % number, task])
+        found = {}
+        while len(found) < len(todo):
+            if not pull.poll(patience * 1000):
+                raise TimeoutError("a worker has died")
+            label, result = pull.recv_multipart()
+            found[label] = result
+        return [found[b"%d" % number] for number in range(len(todo))]
+""",
+    "a result that came twice was counted twice": _changed(
+        ("        while len(found) < len(todo):\n", "        count = 0\n        while count < len(todo):\n"),
+        ("while len(found) < len(todo) and", "while count < len(todo) and"),
+        (
+            "                found[int(label)] = result",
+            "                count += 1\n                found[int(label)] = result",
+        ),
+    ),
+    "two equal tasks were taken for one": """\
+import zmq
+
+def collect(ctx, todo, tasks, results, patience):
+    found = {}
+    with ctx.socket(zmq.PUSH) as push, ctx.socket(zmq.PULL) as pull:
+        push.bind(tasks)
+        pull.bind(results)
+        while len(found) < len(set(todo)):
+            for task in todo:
+                if task not in found:
+                    push.send_multipart([task, task])
+            while pull.poll(patience * 1000):
+                task, result = pull.recv_multipart()
+                found[task] = result
+                if len(found) == len(set(todo)):
+                    break
+    return [found[task] for task in todo]
+""",
+    "two equal tasks were taken for one (2)": """\
+import zmq
+
+def collect(ctx, todo, tasks, results, patience):
+    missing = set(todo)
+    with ctx.socket(zmq.PUSH) as push, ctx.socket(zmq.PULL) as pull:
+        push.bind(tasks)
+        pull.bind(results)
+        found = {}
+        while missing:
+            for task in missing:
+                push.send_multipart([task, task])
+            while missing and pull.poll(patience * 1000):
+                task, result = pull.recv_multipart()
+                found[task] = result
+                missing.discard(task)
+    return [found[task] for task in todo]
+""",
+    "the results came back in the order of their arrival": _changed(("in range(len(todo))", "in found")),
+    "only one task was under way at a time": """\
+import zmq
+
+def collect(ctx, todo, tasks, results, patience):
+    found = []
+    with ctx.socket(zmq.PUSH) as push, ctx.socket(zmq.PULL) as pull:
+        push.bind(tasks)
+        pull.bind(results)
+        for number, task in enumerate(todo):
+            push.send_multipart([b"%d" % number, task])
+            while not pull.poll(patience * 1000):
+                push.send_multipart([b"%d" % number, task])
+            found.append(pull.recv_multipart()[1])
+    return found
+""",
+    "the task went out without its label": _changed(
+        ('push.send_multipart([b"%d" % number, task])', 'push.send(b"%d %s" % (number, task))')
+    ),
+    "it connected where it had to bind": _changed(("push.bind", "push.connect"), ("pull.bind", "pull.connect")),
+    "it connected where it had to bind (2)": _changed(("pull.bind", "pull.connect")),
+    "a socket was left open": _changed(
+        ("    with ctx.socket(zmq.PUSH) as push, ctx", "    push = ctx.socket(zmq.PUSH)\n    with ctx"),
+        ("\n    return", "\n    sockets.append(push)\n    return"),
+        ("import math\n", "import math\n\nsockets = []\n"),
+    ),
+}
+
+RIGHT = {
+    "labels that no other program will choose, and RCVTIMEO": """\
+import uuid, zmq
+
+def collect(ctx, todo, tasks, results, patience):
+    labels = [uuid.uuid4().bytes for _ in todo]
+    missing = dict(zip(labels, todo))
+    found = {}
+    push, pull = ctx.socket(zmq.PUSH), ctx.socket(zmq.PULL)
+    try:
+        pull.rcvtimeo = round(patience * 1000)
+        pull.bind(results)
+        push.bind(tasks)
+        while missing:
+            for pair in missing.items():
+                push.send_multipart(pair)
+            try:
+                while missing:
+                    label, result = pull.recv_multipart()
+                    missing.pop(label, None)
+                    found[label] = result
+            except zmq.Again:
+                pass
+        return [found[label] for label in labels]
+    finally:
+        push.close(linger=0)
+        pull.close(linger=0)
+""",
+    "one poller that sends only where somebody takes": """\
+import time, zmq
+
+def collect(ctx, todo, tasks, results, patience):
+    found = [None] * len(todo)
+    waiting = list(range(len(todo)))
+    with ctx.socket(zmq.PUSH) as push, ctx.socket(zmq.PULL) as pull:
+        push.bind(tasks)
+        pull.bind(results)
+        poller = zmq.Poller()
+        poller.register(pull, zmq.POLLIN)
+        quiet = time.monotonic()
+        while None in found:
+            poller.register(push, zmq.POLLOUT if waiting else 0)
+            ready = dict(poller.poll(20))
+            if ready.get(push) == zmq.POLLOUT and waiting:
+                number = waiting.pop(0)
+                push.send_multipart([str(number).encode(), todo[number]])
+                quiet = time.monotonic()
+            if pull in ready:
+                label, result = pull.recv_multipart()
+                found[int(label)] = result
+                quiet = time.monotonic()
+            elif not waiting and time.monotonic() - quiet > patience:
+                waiting = [number for number, result in enumerate(found) if result is None]
+    return found
+""",
+    "the recipe's sink in small steps, what is left as a set": """\
+import zmq
+
+def collect(ctx, todo, tasks, results, patience):
+    with ctx.socket(zmq.PUSH) as push, ctx.socket(zmq.PULL) as pull:
+        push.bind(tasks)
+        pull.bind(results)
+        found, left = {}, set(range(len(todo)))
+        send(push, todo, left)
+        while left:
+            if not pull.poll(patience * 1000):
+                send(push, todo, left)
+                continue
+            label, result = pull.recv_multipart()
+            left.discard(int(label))
+            found.setdefault(int(label), result)
+        return [result for number, result in sorted(found.items())]
+
+def send(push, todo, numbers):
+    for number in sorted(numbers):
+        push.send_multipart([b"%03d" % number, todo[number]])
+""",
+}

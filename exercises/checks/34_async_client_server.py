@@ -1,0 +1,798 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Let every client hear the replies in the order of its requests."""
+
+import ast
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import zmq
+
+from diagrams.recording import Event
+from exercises.answer import Call
+from exercises.judge import Answer, NotYet, Scene, TookTooLong, unexpected
+from exercises.task import Question
+from patterns.shell import NEVER, Effect, Open, Send
+
+ENTRY = "server"
+
+GIVEN = '''\
+import zmq
+
+from patterns.shell import AT_ONCE, NEVER, Open, Send
+
+
+class Server:
+    """The core of a server for clients that have many requests under way. It is to hold to this:
+
+    A message that comes in is [client][request id][body], where client is a routing id and a request id is used once
+    by its client. Where id and body are both empty it is a sign of life and nothing else. plan(body) says how a
+    request is answered: a list, perhaps empty, of (seconds after the request came, reply), in the order of time.
+    What goes out is [client][request id][reply].
+
+    Each client hears the replies in the order of its requests: none before the last reply to every earlier request of
+    this client has gone out. Each goes out as soon as that allows, but not before its time. Clients do not wait for
+    one another. A client that has said nothing for `silence` seconds is forgotten with all it had coming; if it
+    speaks again, it begins anew.
+
+    Whoever plays this core calls tick(now) first, and again when `now` has reached `deadline`, and
+    receive(socket, frames, now) for every message. `now` is in seconds and the only clock there is. Both return a
+    list: Open(name, type, endpoint, bind=True), Send(name, frames). After a tick the deadline lies later than `now`.
+    """
+
+    def __init__(self, endpoint, silence, plan):
+        self.endpoint, self.silence, self.plan = endpoint, silence, plan
+        self.heard = {}  # client -> when it last said anything
+        self.due = {}  # client -> replies to come: (when, request id, reply)
+        self.deadline = AT_ONCE
+
+    def tick(self, now):
+        effects = []
+        if self.deadline == AT_ONCE:
+            effects.append(Open("clients", zmq.ROUTER, self.endpoint, bind=True))
+        for client in [c for c, heard in self.heard.items() if heard + self.silence <= now]:
+            del self.heard[client], self.due[client]
+        for client, due in self.due.items():
+            for when, request, reply in sorted(due):
+                if when <= now:
+                    effects.append(Send("clients", [client, request, reply]))
+            self.due[client] = [each for each in due if each[0] > now]
+        self.wind()
+        return effects
+
+    def receive(self, socket, frames, now):
+        client, request, body = frames
+        self.heard[client] = now
+        due = self.due.setdefault(client, [])
+        if request or body:
+            for seconds, reply in self.plan(body):
+                due.append((now + seconds, request, reply))
+        self.wind()
+        return []
+
+    def wind(self):
+        times = [when for due in self.due.values() for when, _, _ in due]
+        times += [heard + self.silence for heard in self.heard.values()]
+        self.deadline = min(times, default=NEVER)
+
+
+def server(ctx, endpoint, silence, plan, shell):
+    """Give the core to a shell: the checker's, whose clock is a number, or `serve` of patterns.shell."""
+    shell(ctx, Server(endpoint, silence, plan))
+'''
+
+HINTS = (
+    "A reply that is due and may not go yet has to be kept somewhere. What must be known of a client to tell when its "
+    "turn has come?",
+    "Keep the requests of each client apart and in their order, each with the replies it still has coming. Only the "
+    "first of them may send; when it has none left, the next one is the first, in the same tick.",
+    "Two lines go wrong in the end: a request without replies must not become the first, and for `deadline` only the "
+    "next reply of each client's first request counts, not one that waits its turn.",
+)
+VARIANT = "at most two requests of a client are at work at a time: a third begins when one of them is done."
+LIMIT = "nothing limits what is kept for one client: whoever shows life and asks for much fills the memory."
+WHY = "which reply decides about the deadline while others, long due, wait behind it?"
+
+LABELS = {
+    "the replies came in the order in which they were ready": "what has to have gone out before this reply may go?",
+    "a reply that had to wait was lost": "where is a reply kept that is due, and whose turn has not come?",
+    "a reply whose turn had come was not sent": "what becomes possible in the moment in which a request is complete?",
+    "a request's replies waited until it was complete": "whom does the first of a client's requests have to wait for?",
+    "a request began only when the one before it was done": "from when do the seconds of a plan count?",
+    "one client waited for another": "how many orders are there to keep: one, or one for each client?",
+    "two clients with the same request id were taken for one": "who else may have called a request by this id?",
+    "a request without replies held up those behind it": "when is a request complete that has nothing to send?",
+    "a client that was gone was not forgotten": "which of your tables still knows a client after its silence?",
+    "a client that came back was held up by what was forgotten": "what does a client begin with that speaks anew?",
+    "a client that showed life was forgotten": "which message of a client is its latest?",
+    "after a tick its deadline was not later than now": "what can a tick do about a reply that waits for others?",
+    "it asked a clock of its own": "which clock does a core have when it is played at another speed?",
+    "a reply left in other frames than it should": "what does a ROUTER need in front, and what does the client?",
+    "no core was given to the shell": "who is to call the core, and when does your function come back?",
+}
+
+ENDPOINT = "inproc://kitchen"
+PATIENCE = 3.0  # seconds of real time that the core has for one call
+NUDGE = 50.0  # a time of the checker's clock at which everything has long been over
+EXACT = 1e-6
+MOST = 300  # ticks in one scene
+
+PLANS = {
+    b"": [],
+    b"nothing": [],
+    b"tea": [(1.0, b"tea 1/2"), (3.0, b"tea 2/2")],
+    b"egg": [(0.5, b"egg 1/1")],
+    b"jam": [(0.5, b"jam 1/2"), (4.0, b"jam 2/2")],
+    b"rice": [(1.0, b"rice 1/2"), (5.0, b"rice 2/2")],
+}
+
+
+def plan(body: bytes) -> list[tuple[float, bytes]]:
+    """How the checker's server answers."""
+    return list(PLANS[body])
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What the answer gets as its shell: it does with the core what the checker says, in the answer's own process."""
+
+    line: str
+
+    def __call__(self, ctx: zmq.Context, core: Any) -> None:
+        with zmq.Context(ctx).socket(zmq.PAIR) as line:  # a plain Context: this is no part of the scene
+            line.connect(self.line)
+            line.send(b"ready")
+            while True:
+                act, *arguments = ast.literal_eval(line.recv().decode())
+                effects = getattr(core, act)(*arguments)
+                if not isinstance(effects, (list, tuple, Iterator)):
+                    raise TypeError(f"{act} returned {effects!r} where a list of effects was expected")
+                plain = [_plain(effect) for effect in effects]  # a generator may set the deadline at its end
+                line.send(repr((repr(core.deadline), plain)).encode())
+
+
+def _plain(effect: Effect) -> tuple[Any, ...]:
+    match effect:
+        case Open(name, kind, endpoint, bind):
+            return "open", str(name), int(kind), str(endpoint), bool(bind)
+        case Send(name, frames):
+            return "send", str(name), [f if isinstance(f, bytes) else repr(f) for f in frames]
+    return "odd", repr(effect)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A reply that went out: when, to whom, to which request, and the event to point at."""
+
+    when: float
+    client: str
+    request: bytes
+    reply: bytes
+    event: Event | None = None
+
+    @property
+    def name(self) -> tuple[str, bytes, bytes]:
+        return self.client, self.request, self.reply
+
+    def __str__(self) -> str:
+        return f"{self.reply.decode()!r} to {self.client}"
+
+
+class Clock:
+    """Plays the answer's core with a clock that is a number, and writes down what its clients would hear."""
+
+    def __init__(self, scene: Scene, silence: float, line: zmq.Socket, answer: Answer) -> None:
+        self.now, self.deadline, self.sent = 0.0, -NEVER, list[Sent]()
+        self._scene, self._line, self._answer, self._ids = scene, line, answer, dict[bytes, str]()
+        self._ticks, self._name = 0, ""
+        self._hear()
+        self.until(0.0)
+        if not self._name:
+            raise NotYet("", "The first tick opened no socket.")
+
+    def say(self, when: float, client: str, *frames: bytes) -> None:
+        """A client says something, once the core has done what was due before."""
+        self.until(when)
+        self.now, write = when, self._scene.recording.write
+        number = b"\0\0\0\0" + client[:1].encode()
+        if self._ids.setdefault(number, client) and not self._scene.first("connect", client):
+            write(client, "connect", "DEALER", (), "", "", ENDPOINT, when)
+        write(client, "send", "DEALER", frames, "", "", "", when)
+        write(client, "sent", "DEALER", (), "", "", "", when)
+        write(ENTRY, "receive", "ROUTER", (number, *frames), client, "DEALER", "", when)
+        self._do("receive", "clients", [number, *frames], when)
+
+    def end(self) -> None:
+        """Until everything has long been over; one sign of life shows what has been overlooked."""
+        self.until(NUDGE)
+        self.say(NUDGE, "zoe", b"", b"")
+
+    def until(self, when: float) -> None:
+        """Tick the core whenever it wants to be, up to this time."""
+        while self.deadline <= when:
+            now = self.now = max(self.now, self.deadline)
+            self._ticks += 1
+            self._do("tick", now)
+            if self._ticks > MOST:
+                raise NotYet("", f"By {now:g} s your core had wanted {MOST} ticks.")
+            if self.deadline <= now:
+                happened = f"You were ticked at {now:g} s, and then wanted the next tick at {self.deadline:g} s."
+                raise NotYet("after a tick its deadline was not later than now", f"{happened} A shell would spin.")
+
+    def _do(self, *order: Any) -> None:
+        with contextlib.suppress(zmq.Again):  # it has gone; we shall hear of that
+            self._line.send(repr(order).encode(), zmq.DONTWAIT)
+        deadline, effects = ast.literal_eval(self._hear().decode())
+        self.deadline = float(deadline)
+        for effect in effects:
+            self._effect(*effect)
+
+    def _hear(self) -> bytes:
+        """What the shell in the answer's process says; or what became of the answer instead."""
+        until = time.monotonic() + PATIENCE
+        while not self._line.poll(20):
+            if self._answer.process.told:
+                outcome = self._answer.outcomes(0.1)[0]
+                if outcome.error:
+                    unexpected(outcome)
+                happened = "Your function returned, and nobody plays the core."
+                raise NotYet("no core was given to the shell", happened)
+            if time.monotonic() > until:
+                raise TookTooLong(self._answer.stood())
+        return bytes(self._line.recv())
+
+    def _effect(self, kind: str, *what: Any) -> None:
+        write = self._scene.recording.write
+        if kind == "open":
+            if what[1:] != (zmq.ROUTER, ENDPOINT, True):
+                raise NotYet("", "The core opened something else than a ROUTER bound to its endpoint.")
+            self._name = what[0]
+            write(ENTRY, "bind", "ROUTER", (), "", "", ENDPOINT, self.now)
+        elif kind == "send" and what[0] == self._name:
+            frames = [f if isinstance(f, bytes) else f.encode() for f in what[1]]
+            write(ENTRY, "send", "ROUTER", frames, "", "", "", self.now)
+            event = self._scene.recording.events[-1]
+            write(ENTRY, "sent", "ROUTER", (), "", "", "", self.now)
+            client = self._ids.get(frames[0] if frames else b"")
+            if client is None or len(frames) != 3 or frames != what[1]:
+                happened = f"At {self.now:g} s this was sent: {what[1]!r}."
+                raise NotYet("a reply left in other frames than it should", happened, event)
+            write(client, "receive", "DEALER", frames[1:], ENTRY, "ROUTER", "", self.now)
+            self.sent.append(Sent(self.now, client, frames[1], frames[2], event))
+        else:
+            wanted = f"a message sent on {what[0]!r}, which is not open" if kind == "send" else what[0]
+            raise NotYet("", f"The core wanted {wanted}.")
+
+
+@contextlib.contextmanager
+def _played(scene: Scene, silence: float) -> Iterator[Clock]:
+    with zmq.Context(scene.stage.context).socket(zmq.PAIR) as line:
+        line.linger = 0
+        line.bind(scene.stage.endpoint("line"))
+        answer = scene.answer(Call((ENDPOINT, silence, plan, Shell(scene.stage.endpoint("line")))))
+        yield Clock(scene, silence, line, answer)
+
+
+Blame = Callable[[str, Sent, Sent | None], str]  # missing, late, early or extra; what was expected; what was sent
+
+
+def _compare(clock: Clock, expected: list[Sent], blame: Blame) -> None:
+    """Blame the answer for the first reply that did not go out as it should."""
+    clock.end()
+    found: list[tuple[float, str, Sent, Sent | None]] = []
+    for wanted in expected:
+        same = [sent for sent in clock.sent if sent.name == wanted.name]
+        if not same:
+            found.append((wanted.when, "missing", wanted, None))
+        elif abs(same[0].when - wanted.when) > EXACT:
+            how = "late" if same[0].when > wanted.when else "early"
+            found.append((min(same[0].when, wanted.when), how, wanted, same[0]))
+    known, counted = {wanted.name for wanted in expected}, set[tuple[str, bytes, bytes]]()
+    for sent in clock.sent:
+        if sent.name not in known or sent.name in counted:
+            found.append((sent.when, "extra", sent, sent))
+        counted.add(sent.name)
+    for client in sorted({w.client for w in expected}) if not found else ():
+        wants, gots = ([s for s in each if s.client == client] for each in (expected, clock.sent))
+        for wanted, got in zip(wants, gots, strict=True):
+            if wanted.reply != got.reply:
+                found.append((got.when, "early", got, got))
+    if found:
+        _, how, wanted, got = min(found, key=lambda each: each[0])
+        _say(clock, how, wanted, got, blame(how, wanted, got))
+
+
+def _say(clock: Clock, how: str, wanted: Sent, got: Sent | None, label: str) -> NoReturn:
+    if how == "missing" and abs(clock.deadline - time.monotonic()) < 100 * PATIENCE:
+        happened = "The checker's clock began at 0; your deadline is that of this machine's clock."
+        raise NotYet("it asked a clock of its own", happened)
+    happened = {
+        "missing": f"{wanted} never went out; it was to go at {wanted.when:g} s.",
+        "late": f"{wanted} went out at {got.when if got else 0:g} s; it was to go at {wanted.when:g} s.",
+        "early": f"{wanted} went out at {got.when if got else 0:g} s, before what should have gone first.",
+        "extra": f"{wanted} went out at {wanted.when:g} s; nobody was to hear that.",
+    }[how]
+    raise NotYet(label, happened, got.event if got else None)
+
+
+def one_slow_request(scene: Scene) -> None:
+    """a slow request before quick ones"""
+    with _played(scene, 100.0) as clock:
+        clock.say(0.0, "ann", b"1", b"tea")
+        clock.say(0.125, "ann", b"2", b"egg")
+        clock.say(0.25, "ann", b"3", b"jam")
+        replies = [(1.0, b"1", b"tea 1/2"), (3.0, b"1", b"tea 2/2"), (3.0, b"2", b"egg 1/1"), (3.0, b"3", b"jam 1/2")]
+        expected = [Sent(when, "ann", *reply) for when, *reply in [*replies, (4.25, b"3", b"jam 2/2")]]
+
+        def blame(how: str, wanted: Sent, got: Sent | None) -> str:
+            if how == "early":
+                return "the replies came in the order in which they were ready"
+            if how == "missing":
+                return "a reply that had to wait was lost"
+            if how == "late" and got and wanted.reply == b"tea 1/2" and got.when == 3.0:
+                return "a request's replies waited until it was complete"
+            if how == "late" and got and abs(got.when - 3.5) < EXACT:
+                return "a request began only when the one before it was done"
+            return "a reply whose turn had come was not sent" if how == "late" else ""
+
+        _compare(clock, expected, blame)
+
+
+def two_clients(scene: Scene) -> None:
+    """two clients that use the same request ids"""
+    with _played(scene, 100.0) as clock:
+        clock.say(0.0, "ann", b"1", b"tea")
+        clock.say(0.125, "bob", b"1", b"egg")
+        clock.say(0.25, "bob", b"2", b"jam")
+        clock.say(0.375, "ann", b"2", b"egg")
+        anns = [(1.0, b"1", b"tea 1/2"), (3.0, b"1", b"tea 2/2"), (3.0, b"2", b"egg 1/1")]
+        bobs = [(0.625, b"1", b"egg 1/1"), (0.75, b"2", b"jam 1/2"), (4.25, b"2", b"jam 2/2")]
+        expected = [Sent(w, "ann", *r) for w, *r in anns] + [Sent(w, "bob", *r) for w, *r in bobs]
+
+        def blame(how: str, wanted: Sent, got: Sent | None) -> str:
+            return {
+                "late": "one client waited for another",
+                "early": "the replies came in the order in which they were ready",
+            }.get(how, "two clients with the same request id were taken for one")
+
+        _compare(clock, expected, blame)
+
+
+def no_replies(scene: Scene) -> None:
+    """signs of life and a request without replies"""
+    with _played(scene, 100.0) as clock:
+        clock.say(0.0, "ann", b"", b"")
+        clock.say(0.125, "ann", b"1", b"egg")
+        clock.say(0.25, "ann", b"", b"")
+        clock.say(0.375, "ann", b"2", b"nothing")
+        clock.say(0.5, "ann", b"3", b"egg")
+        clock.say(2.0, "ann", b"4", b"nothing")
+        clock.say(2.125, "ann", b"5", b"egg")
+        replies = [(0.625, b"1"), (1.0, b"3"), (2.625, b"5")]
+        label = "a request without replies held up those behind it"
+        expected = [Sent(when, "ann", request, b"egg 1/1") for when, request in replies]
+        _compare(clock, expected, lambda how, wanted, got: label if how in ("missing", "late") else "")
+
+
+def silence(scene: Scene) -> None:
+    """clients that fall silent"""
+    with _played(scene, 2.0) as clock:
+        clock.say(0.0, "bob", b"1", b"rice")
+        clock.say(0.0, "ann", b"1", b"rice")
+        clock.say(0.125, "ann", b"2", b"egg")
+        for when in (1.5, 3.0, 4.5):
+            clock.say(when, "bob", b"", b"")
+        clock.say(10.0, "ann", b"3", b"egg")
+        anns, bobs = (
+            [(1.0, b"1", b"rice 1/2"), (10.5, b"3", b"egg 1/1")],
+            [(1.0, b"1", b"rice 1/2"), (5.0, b"1", b"rice 2/2")],
+        )
+        expected = [Sent(w, "ann", *r) for w, *r in anns] + [Sent(w, "bob", *r) for w, *r in bobs]
+
+        def blame(how: str, wanted: Sent, got: Sent | None) -> str:
+            if how == "extra" and wanted.client == "ann":
+                return "a client that was gone was not forgotten"
+            if how in ("missing", "late") and wanted.client == "ann" and wanted.request == b"3":
+                return "a client that came back was held up by what was forgotten"
+            return "a client that showed life was forgotten" if how == "missing" else ""
+
+        _compare(clock, expected, blame)
+
+
+def fair_weather(scene: Scene) -> None:
+    """one client with three requests"""
+    with _played(scene, 100.0) as clock:
+        for number, body in enumerate((b"tea", b"egg", b"jam"), 1):
+            clock.say(number / 8, "ann", b"%d" % number, body)
+        clock.until(10.0)
+
+
+TRY = fair_weather
+SCENES = (one_slow_request, two_clients, no_replies, silence)
+
+
+QUESTIONS = {
+    "34.1": Question(
+        "A REQ has sent one request. The server, a ROUTER, answers it with three messages. The REQ receives twice. "
+        "What comes of the second `recv`?",
+        {
+            "a": ("The second reply.", "REQ is taken for a mailbox"),
+            "b": ("An error: after one reply a REQ has to send.", ""),
+            "c": ("Nothing for a while, then the last reply: a REQ keeps the newest.", "REQ is taken for a register"),
+        },
+        "REQ takes one reply to one request, and its second `recv` is refused with EFSM. The other two replies wait in "
+        "the socket, and the next `send` throws them away without a word.",
+    ),
+    "34.2": Question(
+        "One DEALER asks for tea and then for an egg. Two workers share the server's requests in turn, and the one "
+        "with the egg is done first. What does the client receive?",
+        {
+            "a": (
+                "The tea, then the egg: ZeroMQ keeps the order.",
+                "one connection is taken for all",
+            ),
+            "b": ("The egg, then the tea.", ""),
+            "c": ("The egg; the tea is dropped because it comes too late.", "late is taken for lost"),
+        },
+        "ZeroMQ keeps the order on each connection, and here the two replies came to the server over two of them. Who "
+        "has several workers has several orders.",
+    ),
+    "34.3": Question(
+        "The server forgets a client after two seconds of silence. Ann asks for five replies, one every 0.9 s, and "
+        "then only listens. What does she hear?",
+        {
+            "a": ("All five: her connection stands.", "a connection is taken for a sign of life"),
+            "b": ("All five: what the server sends her counts, too.", "sending is taken for hearing"),
+            "c": ("Two of them, and then nothing.", ""),
+        },
+        "The server counts what it hears, and it has heard nothing since the request: after two seconds Ann is as good "
+        "as gone, and her replies with her. Who only listens has to say now and then that it is still there.",
+    ),
+    "34.4": Question(
+        "One thousand times a client connects, asks for two replies, gets them and closes its socket. The server never "
+        "forgets. How many entries has its table then?",
+        {
+            "a": ("None: a ROUTER tells when a client has gone.", "a ROUTER is taken for one that says goodbye"),
+            "b": ("One: it is the same client every time.", "a routing id is taken for an identity"),
+            "c": ("A thousand: every connection has an id of its own.", ""),
+        },
+        "The ROUTER makes up a new routing id for each connection, unless the client has set one, and nobody tells the "
+        "server that an old one will never be heard again. The table grows for as long as the server runs.",
+    ),
+}
+
+_SOLUTION = '''\
+import zmq
+
+from patterns.shell import AT_ONCE, NEVER, Open, Send
+
+
+class Server:
+    """Each client's requests in their order; only the first of them sends."""
+
+    def __init__(self, endpoint, silence, plan):
+        self.endpoint, self.silence, self.plan = endpoint, silence, plan
+        self.heard = {}  # client -> when it last said anything
+        self.requests = {}  # client -> its requests in order: (request id, [(when, reply)])
+        self.deadline = AT_ONCE
+
+    def tick(self, now):
+        effects = []
+        if self.deadline == AT_ONCE:
+            effects.append(Open("clients", zmq.ROUTER, self.endpoint, bind=True))
+        for client in [c for c, heard in self.heard.items() if heard + self.silence <= now]:
+            del self.heard[client], self.requests[client]
+        for client, requests in self.requests.items():
+            while requests and requests[0][1][0][0] <= now:
+                request, replies = requests[0]
+                effects.append(Send("clients", [client, request, replies.pop(0)[1]]))
+                if not replies:
+                    requests.pop(0)  # complete: the next one is the first now
+        self.wind()
+        return effects
+
+    def receive(self, socket, frames, now):
+        client, request, body = frames
+        self.heard[client] = now
+        requests = self.requests.setdefault(client, [])
+        replies = [(now + seconds, reply) for seconds, reply in self.plan(body)]
+        if replies:
+            requests.append((request, replies))
+        self.wind()
+        return []
+
+    def wind(self):
+        times = [requests[0][1][0][0] for requests in self.requests.values() if requests]
+        times += [heard + self.silence for heard in self.heard.values()]
+        self.deadline = min(times, default=NEVER)
+
+
+def server(ctx, endpoint, silence, plan, shell):
+    shell(ctx, Server(endpoint, silence, plan))
+'''
+
+
+def _changed(*pairs: tuple[str, str], source: str = _SOLUTION) -> str:
+    for old, new in pairs:
+        if old not in source:
+            raise ValueError(f"the bank of {__name__} changes a line that is not there: {old!r}")
+        source = source.replace(old, new)
+    return source
+
+
+RECIPE = """\
+from patterns.async_client_server import Server
+
+def server(ctx, endpoint, silence, plan, shell):
+    shell(ctx, Server(endpoint, silence, plan))
+"""
+
+ONE_LIST = """\
+import zmq
+from patterns.shell import AT_ONCE, NEVER, Open, Send
+
+class Server:
+    def __init__(self, endpoint, silence, plan):
+        self.endpoint, self.silence, self.plan = endpoint, silence, plan
+        self.heard, self.line, self.deadline = {}, [], AT_ONCE
+
+    def tick(self, now):
+        effects = [Open("clients", zmq.ROUTER, self.endpoint, bind=True)] if self.deadline == AT_ONCE else []
+        self.heard = {c: h for c, h in self.heard.items() if h + self.silence > now}
+        self.line = [each for each in self.line if each[1] in self.heard]
+        while self.line and self.line[0][0] <= now:
+            effects.append(Send("clients", list(self.line.pop(0)[1:])))
+        self.wind()
+        return effects
+
+    def receive(self, socket, frames, now):
+        client, request, body = frames
+        self.heard[client] = now
+        self.line += [(now + seconds, client, request, reply) for seconds, reply in self.plan(body)]
+        self.wind()
+        return []
+
+    def wind(self):
+        times = [h + self.silence for h in self.heard.values()] + [each[0] for each in self.line[:1]]
+        self.deadline = min(times, default=NEVER)
+
+def server(ctx, endpoint, silence, plan, shell):
+    shell(ctx, Server(endpoint, silence, plan))
+"""
+
+BY_ID = """\
+import zmq
+from patterns.shell import AT_ONCE, NEVER, Open, Send
+
+class Server:
+    def __init__(self, endpoint, silence, plan):
+        self.endpoint, self.silence, self.plan = endpoint, silence, plan
+        self.heard, self.open, self.deadline = {}, {}, AT_ONCE
+
+    def tick(self, now):
+        effects = [Open("clients", zmq.ROUTER, self.endpoint, bind=True)] if self.deadline == AT_ONCE else []
+        self.heard = {c: h for c, h in self.heard.items() if h + self.silence > now}
+        self.open = {i: each for i, each in self.open.items() if each[0] in self.heard}
+        busy = set()
+        for request, (client, replies) in list(self.open.items()):
+            while replies and replies[0][0] <= now and client not in busy:
+                effects.append(Send("clients", [client, request, replies.pop(0)[1]]))
+            if replies:
+                busy.add(client)
+            else:
+                del self.open[request]
+        self.wind()
+        return effects
+
+    def receive(self, socket, frames, now):
+        client, request, body = frames
+        self.heard[client] = now
+        if replies := [(now + seconds, reply) for seconds, reply in self.plan(body)]:
+            self.open[request] = (client, replies)
+        self.wind()
+        return []
+
+    def wind(self):
+        first = {}
+        for client, replies in self.open.values():
+            first.setdefault(client, replies[0][0])
+        self.deadline = min([*first.values(), *[h + self.silence for h in self.heard.values()]], default=NEVER)
+
+def server(ctx, endpoint, silence, plan, shell):
+    shell(ctx, Server(endpoint, silence, plan))
+"""
+
+_STEP = """\
+            while requests and requests[0][1][0][0] <= now:
+                request, replies = requests[0]
+                effects.append(Send("clients", [client, request, replies.pop(0)[1]]))
+                if not replies:
+                    requests.pop(0)  # complete: the next one is the first now
+"""
+
+ROWS = """\
+from patterns.async_client_server import Server as Recipe
+from patterns.shell import Send
+
+class Server(Recipe):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.rows = {}  # client -> [request id, replies left, replies held]
+
+    def tick(self, now):
+        out = []
+        for effect in super().tick(now):
+            if isinstance(effect, Send):
+                client, request, reply = effect.frames
+                row = self.rows[client]
+                for each in row:
+                    if each[0] == request:
+                        each[2].append(effect)
+                while row:
+                    out += row[0][2]
+                    row[0][1] -= len(row[0][2])
+                    row[0][2] = []
+                    if row[0][1]:
+                        break
+                    row.pop(0)
+            else:
+                out.append(effect)
+        self.rows = {c: row for c, row in self.rows.items() if c in self.clients}
+        return out
+
+    def receive(self, socket, frames, now):
+        client, request, body = frames
+        effects = super().receive(socket, frames, now)
+        if many := len(self.plan(body)):
+            self.rows.setdefault(client, []).append([request, many, []])
+        return effects
+
+def server(ctx, endpoint, silence, plan, shell):
+    shell(ctx, Server(endpoint, silence, plan))
+"""
+
+WRONG = {
+    "the replies came in the order in which they were ready": RECIPE,
+    "the replies came in the order in which they were ready (2)": GIVEN + "\n# nothing else\n",
+    "a reply that had to wait was lost": _changed(
+        (
+            _STEP,
+            """\
+            for request, replies in list(requests):
+                while replies and replies[0][0] <= now:
+                    reply = replies.pop(0)[1]
+                    if request == requests[0][0]:
+                        effects.append(Send("clients", [client, request, reply]))
+                if not replies:
+                    requests.remove((request, replies))
+""",
+        )
+    ),
+    "a reply whose turn had come was not sent": _changed(
+        ("requests.pop(0)  # complete: the next one is the first now", "requests.pop(0)\n                    break"),
+        (
+            "[requests[0][1][0][0] for requests in self.requests.values() if requests]",
+            "[w for rs in self.requests.values() for _, due in rs for w, _ in due if w > self.now]",
+        ),
+        ("        effects = []\n", "        effects, self.now = [], now\n"),
+        ("        client, request, body = frames\n", "        (client, request, body), self.now = frames, now\n"),
+    ),
+    "a request's replies waited until it was complete": _changed(
+        (
+            _STEP,
+            """\
+            while requests and requests[0][1][-1][0] <= now:
+                request, replies = requests.pop(0)
+                effects += [Send("clients", [client, request, reply]) for _, reply in replies]
+""",
+        ),
+        ("[requests[0][1][0][0] for", "[requests[0][1][-1][0] for"),
+    ),
+    "a request began only when the one before it was done": _changed(
+        (
+            "        replies = [(now + seconds",
+            "        start = max([now, *[due[-1][0] for _, due in requests]])\n        replies = [(start + seconds",
+        ),
+    ),
+    "one client waited for another": ONE_LIST,
+    "two clients with the same request id were taken for one": BY_ID,
+    "a request without replies held up those behind it": _changed(
+        ("        if replies:\n            requests.append", "        requests.append"),
+        (
+            "while requests and requests[0][1][0][0] <= now",
+            "while requests and requests[0][1] and requests[0][1][0][0] <= now",
+        ),
+        (
+            "for requests in self.requests.values() if requests]",
+            "for requests in self.requests.values() if requests and requests[0][1]]",
+        ),
+    ),
+    "a client that was gone was not forgotten": _changed(
+        ("            del self.heard[client], self.requests[client]\n", "            del self.heard[client]\n")
+    ),
+    "a client that was gone was not forgotten (2)": _changed(
+        ("            del self.heard[client], self.requests[client]\n", "            self.heard[client] = now\n")
+    ),
+    "a client that came back was held up by what was forgotten": _changed(
+        ("        self.rows = {c: row for c, row in self.rows.items() if c in self.clients}\n", ""), source=ROWS
+    ),
+    "a client that showed life was forgotten": _changed(
+        ("        self.heard[client] = now\n", "        self.heard.setdefault(client, now)\n")
+    ),
+    "a client that showed life was forgotten (2)": _changed(
+        (
+            "        self.heard[client] = now\n",
+            "        if not request and not body:\n            return []\n        self.heard[client] = now\n",
+        )
+    ),
+    "after a tick its deadline was not later than now": _changed(
+        (
+            "[requests[0][1][0][0] for requests in self.requests.values() if requests]",
+            "[when for requests in self.requests.values() for _, due in requests for when, _ in due]",
+        )
+    ),
+    "it asked a clock of its own": _changed(
+        ("import zmq\n", "import time\n\nimport zmq\n"),
+        ("        effects = []\n", "        effects, now = [], time.monotonic()\n"),
+        (
+            "        client, request, body = frames\n",
+            "        (client, request, body), now = frames, time.monotonic()\n",
+        ),
+    ),
+    "a reply left in other frames than it should": _changed(("[client, request, replies", "[request, replies")),
+    "a reply left in other frames than it should (2)": _changed(
+        ("[client, request, replies", '[client, b"", request, replies')
+    ),
+    "no core was given to the shell": _changed(
+        ("    shell(ctx, Server(endpoint, silence, plan))", "    Server(endpoint, silence, plan)")
+    ),
+}
+
+RIGHT = {
+    "the recipe's core with a row of requests in front": ROWS,
+    "the time of each reply worked out when its request comes": """\
+import heapq
+import itertools
+import zmq
+from patterns.shell import AT_ONCE, NEVER, Open, Send
+
+class Server:
+    def __init__(self, endpoint, silence, plan):
+        self.endpoint, self.silence, self.plan = endpoint, silence, plan
+        self.heard, self.last, self.life = {}, {}, {}
+        self.heap, self.count, self.deadline = [], itertools.count(), AT_ONCE
+
+    def tick(self, now):
+        if self.deadline == AT_ONCE:
+            yield Open("clients", zmq.ROUTER, self.endpoint, bind=True)
+        for client in [c for c in self.heard if self.heard[c] + self.silence <= now]:
+            del self.heard[client], self.last[client], self.life[client]
+        while self.heap and self.heap[0][0] <= now:
+            _, _, life, client, request, reply = heapq.heappop(self.heap)
+            if self.life.get(client) == life:
+                yield Send("clients", [client, request, reply])
+        self.wind()
+
+    def receive(self, socket, frames, now):
+        client, request, body = frames
+        self.heard[client] = now
+        life = self.life.setdefault(client, next(self.count))
+        for seconds, reply in self.plan(body):
+            # not before its own time, and not before the last of those in front
+            self.last[client] = max(now + seconds, self.last.get(client, now))
+            heapq.heappush(self.heap, (self.last[client], next(self.count), life, client, request, reply))
+        self.last.setdefault(client, now)
+        self.wind()
+        return []
+
+    def wind(self):
+        self.deadline = min([h + self.silence for h in self.heard.values()], default=NEVER)
+        if self.heap:
+            self.deadline = min(self.deadline, self.heap[0][0])
+
+def server(ctx, endpoint, silence, plan, shell):
+    shell(ctx, Server(endpoint, silence, plan))
+""",
+}
