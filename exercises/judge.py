@@ -43,6 +43,7 @@ from .checker import Verdict, descendants, kill
 
 DEADLINE = 4.0  # seconds an answer has for its calls in one scene
 SCENE = 6.0  # seconds for all that a scene asks of an answer
+START = 2.0  # seconds before that in which a busy machine may start its process
 GRACE = 0.2  # seconds that a peer still listens when the answer has ended
 LAST = 9.0  # seconds after which the judge gives up on itself
 SHOWN = 14  # rows of the picture in a verdict
@@ -112,7 +113,6 @@ class Scene:
         dump = str(self._folder / f"{id(self)}-{len(self._answers)}")
         process = self.stage.spawn(perform, self._source, self._entry, calls, dump, name=name or self._entry)
         process.loads = lambda packed: _outcomes(packed, len(calls))
-        self._began = min(self._began, time.monotonic())
         answer = Answer(process, self, dump)
         self._answers.append(answer)
         if self._over:
@@ -125,6 +125,7 @@ class Scene:
 
     def wait(self, peer: Actor, answer: Answer, deadline: float = DEADLINE) -> Any:
         """A peer's result. Soon after the answer has ended, or once nobody asks any more, it is TookTooLong."""
+        answer.begun()
         until = time.monotonic() + self.within(deadline)
         while time.monotonic() < until and not self._over:
             with contextlib.suppress(TimeoutError):
@@ -132,6 +133,10 @@ class Scene:
             if answer.process.told:
                 until = min(until, time.monotonic() + GRACE)
         raise TookTooLong("and its peer had nothing to hear")
+
+    def begin(self) -> None:
+        """An answer is at work: what the scene asks of it has to be over within SCENE seconds."""
+        self._began = min(self._began, time.monotonic())
 
     def within(self, deadline: float) -> float:
         """The deadline, or what is left of the scene's time if that is less."""
@@ -169,9 +174,17 @@ class Answer:
     def __init__(self, process: Process, scene: Scene, dump: str) -> None:
         self.process, self._scene, self._dump = process, scene, dump
 
+    def begun(self) -> None:
+        """Return when the answer's own code runs: its time begins then. Or soon, if it does not."""
+        until = time.monotonic() + START
+        while not os.path.exists(self._dump) and not self.process.told and time.monotonic() < until:
+            time.sleep(0.005)
+        self._scene.begin()
+
     def outcomes(self, deadline: float = DEADLINE) -> list[Outcome]:
         """What came of the calls. Raises TookTooLong or Raised where the process hung or died."""
         try:
+            self.begun()
             outcomes: list[Outcome] = self.process.result(self._scene.within(deadline))
         except TimeoutError:
             raise TookTooLong(self.stood()) from None

@@ -4,7 +4,8 @@
 A connection keeps order and loses nothing while it stands. When it parts, what is on its way is lost; connecting again
 gives a fresh routing id, and what a connecting DEALER or PUSH could not send yet survives. Subscriptions travel as
 messages. A PUB drops the newest at its high-water mark, a ROUTER that and what it cannot route; others refuse.
-What it is not: no lock-step (so no REQ, no REP), no fair queuing; no single message is lost or doubled.
+What it is not: no lock-step (so no REQ, no REP), no fair queuing; no single message is lost or doubled; an XPUB is not
+told that a subscriber has gone.
 """
 
 import heapq

@@ -135,6 +135,11 @@ BANK = {
 MORE = {
     # processes and signals
     "its child goes on where it stands": (answer("os.fork()"), PASSED, ""),
+    "its child returns before it does": (
+        answer("if os.fork(): time.sleep(0.3)", "else: number = 7"),
+        PASSED,
+        "",
+    ),
     "its child is of another session": (
         answer("if os.fork() == 0:", "    os.setsid()", "    time.sleep(999)"),
         PASSED,
@@ -317,6 +322,7 @@ def place(house: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(task, "HERE", house / "exercises")
     monkeypatch.setattr(checker, "_place", contextlib.nullcontext)  # what is timed here does not stand in a queue
     with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.chdir(folder)
         monkeypatch.setattr(tempfile, "tempdir", folder)
         monkeypatch.setenv("TMPDIR", folder)
         monkeypatch.setenv("TEST_ATTACKS", folder)

@@ -250,8 +250,8 @@ CALLED = {
 def mistakes(source: str) -> Iterator[tuple[str, str]]:
     """Every small mechanical change to a source: what was changed, and what came of it.
 
-    A statement dropped, a number one more or one less (or ten times as much, or a tenth), the first two of a list swapped, a condition turned round, a
-    branch always taken, another socket type, another call.
+    A statement dropped, a number one more or one less (or ten times as much, or a tenth), the first two of a list
+    swapped, a condition turned round, a branch always taken, another socket type, another call.
     """
     tree = ast.parse(source)
     for number, _ in enumerate(ast.walk(tree)):

@@ -568,7 +568,8 @@ def test_a_tracing_context_writes_what_a_core_says_under_either_shell(shell: str
         theatre.play(Script(Open("s", zmq.DEALER, endpoint), Send("s", [b"hello"]), hear=tell), name="client")
         assert theatre.result("client") == [b"hello"]
     kinds = ["open", "connect", "send", "sent", "receive", "close"]
-    assert [e.kind for e in recording if e.actor == "client"] == kinds
+    # whether its wait or its next receive sees the Context's end is a matter of luck
+    assert [e.kind for e in recording if e.actor == "client" and e.kind != "barred"] == kinds
     assert {e.socket for e in recording} == {"DEALER", "ROUTER"}
     assert [(m.sender, m.receiver, m.fate) for m in recording.messages()] == [
         ("client", "server", "received"),

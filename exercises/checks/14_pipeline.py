@@ -73,9 +73,10 @@ LABELS = {
     "a socket was left open": "who closes the sockets when your function is done?",
 }
 
-FIRST = 3.0  # seconds for the answer to start and send its first task
+START = 3.5  # seconds for the answer's process to open its first socket; only then does the clock run
+FIRST = 2.0  # seconds for its first task
 NEXT = 0.8  # seconds after which no further task will come
-WHOLE = 4.0  # seconds for the answer to start, collect what one worker brings, and return
+WHOLE = 3.0  # seconds for it to collect what one worker brings, and return
 QUIET = 1.6  # seconds for what is missing to be sent again, ten times the patience
 LOOK = 0.02  # seconds between two looks
 FLOOD = 20  # so many sends that came too early are no misjudged moment
@@ -130,10 +131,14 @@ def _done(frames: list[bytes]) -> list[bytes]:
 
 
 def _start(scene: Scene, todo: list[bytes], patience: float) -> tuple[Answer, list[Worker]]:
-    """Start the answer; three workers stand by."""
+    """Start the answer and wait until it opens a socket; three workers stand by."""
     ends = scene.stage.endpoint("tasks"), scene.stage.endpoint("results")
     workers = [Worker(scene, f"worker {name}", *ends) for name in "ABC"]
-    return scene.answer(Call((todo, *ends, patience))), workers
+    answer = scene.answer(Call((todo, *ends, patience)))
+    until = time.monotonic() + START
+    while not (answer.process.told or scene.first("open", ENTRY)) and time.monotonic() < until:
+        threading.Event().wait(LOOK)
+    return answer, workers
 
 
 def _outcome(answer: Answer, limit: float, look: Callable[[], None]) -> Outcome:

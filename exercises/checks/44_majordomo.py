@@ -84,7 +84,7 @@ LABELS = {
 
 CLIENT, WORKER = b"MDPC01", b"MDPW01"
 READY, REQUEST, REPLY, HEARTBEAT, DISCONNECT = (bytes([n]) for n in range(1, 6))
-START = 2.5  # seconds in which a broker has to have bound its socket
+START = 2.0  # seconds in which a broker that runs has to have bound its socket
 SOON = 1.0  # seconds in which a broker does what nothing keeps it from
 GLANCE = 0.05  # seconds for a message that would be on its way already
 SHORT = 0.3  # seconds of a limit that the scene waits for
@@ -156,6 +156,7 @@ class Table:
         with self.context("probe").socket(zmq.DEALER) as probe:
             probe.linger, probe.immediate, probe.reconnect_ivl = 0, 1, 5
             probe.connect(self.endpoint)
+            self.answer.begun()
             until = time.monotonic() + START
             while not probe.poll(20, zmq.POLLOUT):  # writable once it is connected
                 self.alive()
