@@ -34,8 +34,8 @@ class Server:
 
     Each client hears the replies in the order of its requests: none before the last reply to every earlier request of
     this client has gone out. Each goes out as soon as that allows, but not before its time. Clients do not wait for
-    one another. A client that has said nothing for `silence` seconds is forgotten with all it had coming; if it
-    speaks again, it begins anew.
+    one another. A client that has said nothing for `silence` seconds is forgotten then, with all it had coming, also
+    if nothing else happens; if it speaks again, it begins anew.
 
     Whoever plays this core calls tick(now) first, and again when `now` has reached `deadline`, and
     receive(socket, frames, now) for every message. `now` is in seconds and the only clock there is. Both return a
@@ -114,6 +114,7 @@ LABELS = {
 }
 
 ENDPOINT = "inproc://kitchen"
+START = 5.0  # seconds of real time until the answer's process has begun
 PATIENCE = 3.0  # seconds of real time that the core has for one call
 NUDGE = 50.0  # a time of the checker's clock at which everything has long been over
 EXACT = 1e-6
@@ -186,8 +187,8 @@ class Clock:
     def __init__(self, scene: Scene, silence: float, line: zmq.Socket, answer: Answer) -> None:
         self.now, self.deadline, self.sent = 0.0, -NEVER, list[Sent]()
         self._scene, self._line, self._answer, self._ids = scene, line, answer, dict[bytes, str]()
-        self._ticks, self._name = 0, ""
-        self._hear()
+        self.ticks, self._name = list[float](), ""
+        self._hear(START)
         self.until(0.0)
         if not self._name:
             raise NotYet("", "The first tick opened no socket.")
@@ -213,9 +214,9 @@ class Clock:
         """Tick the core whenever it wants to be, up to this time."""
         while self.deadline <= when:
             now = self.now = max(self.now, self.deadline)
-            self._ticks += 1
             self._do("tick", now)
-            if self._ticks > MOST:
+            self.ticks.append(now)
+            if len(self.ticks) > MOST:
                 raise NotYet("", f"By {now:g} s your core had wanted {MOST} ticks.")
             if self.deadline <= now:
                 happened = f"You were ticked at {now:g} s, and then wanted the next tick at {self.deadline:g} s."
@@ -229,9 +230,9 @@ class Clock:
         for effect in effects:
             self._effect(*effect)
 
-    def _hear(self) -> bytes:
+    def _hear(self, patience: float = PATIENCE) -> bytes:
         """What the shell in the answer's process says; or what became of the answer instead."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + patience
         while not self._line.poll(20):
             if self._answer.process.told:
                 outcome = self._answer.outcomes(0.1)[0]
@@ -272,6 +273,7 @@ def _played(scene: Scene, silence: float) -> Iterator[Clock]:
         line.linger = 0
         line.bind(scene.stage.endpoint("line"))
         answer = scene.answer(Call((ENDPOINT, silence, plan, Shell(scene.stage.endpoint("line")))))
+        answer.begun()
         yield Clock(scene, silence, line, answer)
 
 
@@ -399,6 +401,12 @@ def silence(scene: Scene) -> None:
             return "a client that showed life was forgotten" if how == "missing" else ""
 
         _compare(clock, expected, blame)
+        clock.until(NUDGE + 10.0)
+        if not any(NUDGE + 2.0 - EXACT < tick < NUDGE + 3.0 for tick in clock.ticks):
+            happened = (
+                f"Zoe said her last word at {NUDGE:g} s, and by {NUDGE + 10:g} s no tick was wanted to forget her."
+            )
+            raise NotYet("a client that was gone was not forgotten", happened)
 
 
 def fair_weather(scene: Scene) -> None:
@@ -714,6 +722,9 @@ WRONG = {
     ),
     "a client that was gone was not forgotten (2)": _changed(
         ("            del self.heard[client], self.requests[client]\n", "            self.heard[client] = now\n")
+    ),
+    "a client that was gone was not forgotten (3)": _changed(
+        ("        times += [heard + self.silence for heard in self.heard.values()]\n", "")
     ),
     "a client that came back was held up by what was forgotten": _changed(
         ("        self.rows = {c: row for c, row in self.rows.items() if c in self.clients}\n", ""), source=ROWS
