@@ -152,10 +152,20 @@ class Recording:
             self._events.append(event)
             self._changed.notify_all()
 
-    def write(self, *event: Any) -> None:
-        """Append the event with these fields, in the order of `Event`; large frames are kept as such."""
-        actor, kind, socket, frames, *rest = event
-        self.add(Event(actor, kind, socket, tuple(keep(f) for f in frames), *rest[:2], "", "", *rest[2:]))
+    def write(
+        self,
+        actor: str,
+        kind: Kind,
+        socket: str,
+        frames: Iterable[bytes],
+        peer: str,
+        peer_socket: str,
+        detail: str,
+        at: float,
+    ) -> None:
+        """Append an event that comes from elsewhere, from the simulation say; large frames are kept as such."""
+        kept = tuple(keep(f) for f in frames)
+        self.add(Event(actor, kind, socket, kept, peer, peer_socket, detail=detail, at=at))
 
     def wait(
         self, kind: Kind, actor: str | None = None, *, socket: str | None = None, count: int = 1, timeout: float = 5.0

@@ -7,7 +7,7 @@
 A role's endpoints and its parameters with a plain default are options; what only Python can give keeps its default.
 Addresses that it binds go to stderr, what it returns to stdout, a list one item a line. Exit codes: 0 done, or ended
 by Ctrl-C or SIGTERM; 1 it raised TimeoutError or ValueError, or its address cannot be had; 2 unusable arguments.
-Without CURVE nothing leaves this machine unless `--open` is given. Copy with `stage.py` and `process.py`.
+Without CURVE nothing leaves this machine unless `--open` is given. Copy with `stage.py` and what goes with it.
 """
 
 import argparse
@@ -25,7 +25,8 @@ from typing import Any, NoReturn
 import zmq
 import zmq.asyncio
 
-from .stage import LINGER, Actor
+from ._role import LINGER
+from .stage import Actor
 
 END = 1.5  # seconds that a role has to end in; then it is broken off
 TICK = 0.1  # seconds between two looks for a signal

@@ -9,23 +9,21 @@ to be done. So the same core runs here on real sockets, blocking (`run`) or unde
     core.deadline -> float                            that time; minus infinity at first: the first tick opens sockets
 
 Times are seconds of time.monotonic(). After a tick the deadline lies later than `now`. Effects are a list, or come
-from a generator, and are done in their order. What a core raises ends its role. Copy alone.
+from a generator, and are done in their order. What a core raises ends its role. Copy with `_jobs.py`.
 """
 
 import asyncio
 import contextlib
 import math
-import queue
-import socket as network
-import threading
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import zmq
 import zmq.asyncio
+
+from ._jobs import Jobs, Worker
 
 WORK = "work"  # the name under which the result of a Work effect comes back; no socket may have it
 NEVER = math.inf
@@ -95,7 +93,6 @@ class Result:
 
 
 Effect = Open | Close | Subscribe | Send | Work | Result
-Worker = Callable[[list[bytes]], list[bytes]]
 
 
 class Core(Protocol):
@@ -148,7 +145,7 @@ def _carrying(
 ) -> Iterator["Carrier"]:
     """A carrier, and with it a thread for its jobs and what the poller waits for. All of it ends here."""
     end = zmq.Socket(ctx, zmq.PAIR)  # never connected: it shows the Context's end to a core that has no socket open
-    jobs = _Jobs(work) if work else None
+    jobs = Jobs(work) if work else None
     carrier = Carrier(ctx, core, poller, jobs, time.monotonic)
     poller.register(end, zmq.POLLIN)
     if jobs:
@@ -236,50 +233,3 @@ class Carrier:
     def close(self) -> None:
         for sock in self._sockets.values():
             sock.close()
-
-
-class _Jobs:
-    """A thread that works while the loop goes on, and a bell that wakes the loop when it has finished something."""
-
-    def __init__(self, work: Worker) -> None:
-        self._work = work
-        self._wanted: queue.SimpleQueue[list[bytes] | None] = queue.SimpleQueue()
-        self._done: deque[list[bytes] | BaseException] = deque()
-        self._ear, self._hand = network.socketpair()
-        self.bell = self._ear.fileno()
-        self._thread = threading.Thread(target=self._play, name="jobs", daemon=True)
-
-    def start(self, job: list[bytes]) -> None:
-        if not self._thread.ident:  # the first one
-            self._thread.start()
-        self._wanted.put(job)
-
-    def _play(self) -> None:
-        with self._hand:
-            while (job := self._wanted.get()) is not None:
-                try:
-                    self._done.append(self._work(job))
-                except BaseException as error:
-                    self._done.append(error)
-                with contextlib.suppress(OSError):  # nobody listens any more
-                    self._hand.send(b"!")
-
-    def finished(self) -> Iterator[list[bytes]]:
-        self._ear.recv(4096)
-        while self._done:
-            result = self._done.popleft()
-            if isinstance(result, BaseException):
-                raise result
-            yield result
-
-    def close(self, patience: float) -> None:
-        """Start no more jobs, and wait for the one at hand; one that takes longer ends by itself, unheard."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._wanted.get_nowait()
-        self._wanted.put(None)
-        self._ear.close()
-        if self._thread.ident:
-            self._thread.join(patience)
-        else:
-            self._hand.close()

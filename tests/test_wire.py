@@ -857,11 +857,11 @@ def test_a_closed_wire_keeps_its_log_and_refuses_to_act(net: Net) -> None:
 
 BAD: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "an endpoint of another transport": ("to", lambda w: Wire("inproc://x")),
-    "an endpoint that is no text": ("to", lambda w: type(w)(b"tcp://127.0.0.1:5555")),
-    "an endpoint to bind": ("to", lambda w: Wire("tcp://*:5555")),
+    "an endpoint that is no text": ("to", lambda w: type(w)(b"tcp://127.0.0.1:555")),
+    "an endpoint to bind": ("to", lambda w: Wire("tcp://*:555")),
     "an endpoint without a port": ("to", lambda w: Wire("tcp://127.0.0.1")),
     "port 0": ("to", lambda w: Wire("tcp://127.0.0.1:0")),
-    "a port beyond 65535": ("to", lambda w: Wire("tcp://127.0.0.1:65536")),
+    "a port beyond 65535": ("to", lambda w: Wire("tcp://127.0.0.1:" + "65536")),
     "an ipc endpoint without a path": ("to", lambda w: Wire("ipc://")),
     "an unknown direction": ("direction", lambda w: w.drop("backward", 1)),
     "an unknown direction to count": ("direction", lambda w: w.count("backward")),

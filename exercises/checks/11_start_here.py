@@ -69,7 +69,9 @@ def _outcomes(scene: Scene, call: Call, deadline: float = 3.0) -> list[Outcome]:
         return answer.outcomes(deadline)
     except TookTooLong as where:
         if not scene.first("bind", ENTRY) and (event := scene.first("connect", ENTRY)):
-            raise NotYet("it connected where it had to bind", "Both sides connected, and nobody listened.", event) from None
+            raise NotYet(
+                "it connected where it had to bind", "Both sides connected, and nobody listened.", event
+            ) from None
         raise NotYet(
             "it waited longer than it was told to",
             f"Nothing came for {call.args[1]:g} s, and after {deadline:g} s your function still stood {where}.",
@@ -98,7 +100,9 @@ def _text(scene: Scene, outcome: Outcome) -> None:
             scene.first("receive", ENTRY),
         )
     if isinstance(outcome.value, (bool, int)):
-        raise NotYet("poll's answer was taken for the message", f"You returned {outcome.value!r} where {TEXT!r} had come.")
+        raise NotYet(
+            "poll's answer was taken for the message", f"You returned {outcome.value!r} where {TEXT!r} had come."
+        )
     if outcome.value != TEXT:
         unexpected(outcome)
 
@@ -125,7 +129,9 @@ def silence(scene: Scene) -> None:
         if outcome.error:
             unexpected(outcome)
         if outcome.value in (0, False) and outcome.value is not None:
-            raise NotYet("poll's answer was taken for the message", f"You returned {outcome.value!r} where None was due.")
+            raise NotYet(
+                "poll's answer was taken for the message", f"You returned {outcome.value!r} where None was due."
+            )
         if outcome.value is not None:
             unexpected(outcome)
         if outcome.seconds < 0.25:
@@ -168,12 +174,12 @@ QUESTIONS = {
             "b": ("After 0.3 s it raises an error.", "waiting in vain is taken for an error"),
             "c": ("After 300 s it returns 0.", "milliseconds are taken for seconds"),
         },
-        "poll counts in milliseconds, and its return value says whether something has come. Every wait in this workbook "
-        "has such a limit: a cell that waits for ever takes the notebook with it.",
+        "poll counts in milliseconds, and its return value says whether something has come. Every wait in this "
+        "workbook has such a limit: a cell that waits for ever takes the notebook with it.",
     ),
 }
 
-_SOLUTION = '''\
+_SOLUTION = """\
 import zmq
 
 def take(ctx, endpoint, seconds):
@@ -182,7 +188,7 @@ def take(ctx, endpoint, seconds):
         if socket.poll(seconds * 1000):
             return socket.recv_string()
         return None
-'''
+"""
 
 
 def _changed(old: str, new: str) -> str:
@@ -194,7 +200,7 @@ def _changed(old: str, new: str) -> str:
 WRONG = {
     "it waited longer than it was told to": GIVEN + "    # as it was\n",
     "milliseconds were taken for seconds": _changed("seconds * 1000", "seconds"),
-    "it did not wait at all": '''\
+    "it did not wait at all": """\
 import zmq
 
 def take(ctx, endpoint, seconds):
@@ -204,9 +210,9 @@ def take(ctx, endpoint, seconds):
             return socket.recv_string(zmq.DONTWAIT)
         except zmq.Again:
             return None
-''',
+""",
     "bytes came back where text was asked for": _changed("recv_string", "recv"),
-    "an error came back where None was due": '''\
+    "an error came back where None was due": """\
 import zmq
 
 def take(ctx, endpoint, seconds):
@@ -214,8 +220,8 @@ def take(ctx, endpoint, seconds):
         socket.rcvtimeo = int(seconds * 1000)
         socket.bind(endpoint)
         return socket.recv_string()
-''',
-    "a socket was left open": '''\
+""",
+    "a socket was left open": """\
 import zmq
 
 sockets = []
@@ -229,20 +235,20 @@ def take(ctx, endpoint, seconds):
     text = socket.recv_string()
     socket.close()
     return text
-''',
+""",
     "it connected where it had to bind": _changed("bind", "connect"),
-    "poll's answer was taken for the message": '''\
+    "poll's answer was taken for the message": """\
 import zmq
 
 def take(ctx, endpoint, seconds):
     with ctx.socket(zmq.PULL) as socket:
         socket.bind(endpoint)
         return bool(socket.poll(seconds * 1000))
-''',
+""",
 }
 
 RIGHT = {
-    "a time limit on the socket": '''\
+    "a time limit on the socket": """\
 import zmq
 
 def take(ctx, endpoint, seconds):
@@ -255,8 +261,8 @@ def take(ctx, endpoint, seconds):
         return None
     finally:
         socket.close(linger=0)
-''',
-    "a poller": '''\
+""",
+    "a poller": """\
 import math, zmq
 
 def take(ctx, endpoint, seconds):
@@ -266,5 +272,5 @@ def take(ctx, endpoint, seconds):
         socket.bind(endpoint)
         ready = dict(poller.poll(math.ceil(1000 * seconds)))
         return str(socket.recv(), "utf-8") if socket in ready else None
-''',
+""",
 }

@@ -158,7 +158,8 @@ def the_end(scene: Scene) -> None:
         outcome = answer.ends()[0]
     except TookTooLong as where:
         raise NotYet(
-            "the end was taken for an error", f"Its Context was terminated, and 1.5 s later your server still ran, {where}."
+            "the end was taken for an error",
+            f"Its Context was terminated, and 1.5 s later your server still ran, {where}.",
         ) from None
     if outcome.error and "ContextTerminated" not in outcome.raised:
         unexpected(outcome)
@@ -201,7 +202,7 @@ QUESTIONS = {
     ),
 }
 
-_SOLUTION = '''\
+_SOLUTION = """\
 import zmq
 
 def server(ctx, endpoint, work):
@@ -214,7 +215,7 @@ def server(ctx, endpoint, work):
             except ValueError as error:
                 reply = [b"ERROR", str(error).encode()]
             socket.send_multipart(reply)
-'''
+"""
 
 
 def _changed(*pairs: tuple[str, str]) -> str:
@@ -226,12 +227,12 @@ def _changed(*pairs: tuple[str, str]) -> str:
     return source
 
 
-RECIPE = '''\
+RECIPE = """\
 from patterns.request_reply import server as recipe
 
 def server(ctx, endpoint, work):
     recipe(ctx, endpoint, lambda request: work(request))
-'''
+"""
 
 WRONG = {
     "one bad request ended the server": GIVEN + "    # nothing else\n",
@@ -249,7 +250,7 @@ WRONG = {
     "str was sent where bytes go": _changed(("str(error).encode()", "str(error)")),
     "it stopped after the first request": _changed(("while True:", "for _ in range(1):")),
     "it connected where it had to bind": _changed(("socket.bind", "socket.connect")),
-    "the end was taken for an error": '''\
+    "the end was taken for an error": """\
 import zmq
 
 def server(ctx, endpoint, work):
@@ -264,14 +265,14 @@ def server(ctx, endpoint, work):
                     socket.send_multipart([b"ERROR", str(error).encode()])
                 except zmq.ZMQError:
                     pass
-''',
+""",
     "the reply said OK to a request that failed": _changed(
         ('[b"ERROR", str(error).encode()]', '[b"OK", str(error).encode()]')
     ),
 }
 
 RIGHT = {
-    "the envelope handled by hand on a ROUTER": '''\
+    "the envelope handled by hand on a ROUTER": """\
 import zmq
 
 def server(ctx, endpoint, work):
@@ -284,8 +285,8 @@ def server(ctx, endpoint, work):
             except ValueError as error:
                 status, body = b"ERROR", str(error).encode()
             router.send_multipart([client, empty, status, body])
-''',
-    "a helper that never raises, and a poller": '''\
+""",
+    "a helper that never raises, and a poller": """\
 import zmq
 
 def tried(work, request):
@@ -305,5 +306,5 @@ def server(ctx, endpoint, work):
                 ready.send_multipart(tried(work, ready.recv()))
     finally:
         socket.close()
-''',
+""",
 }

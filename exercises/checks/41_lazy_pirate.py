@@ -230,9 +230,7 @@ def silence(scene: Scene) -> None:
 
 def _gave_up(outcome: Outcome) -> None:
     if not outcome.error and outcome.value is None:
-        raise NotYet(
-            "nothing was returned where an error was due", "Nobody answered, and your function returned None."
-        )
+        raise NotYet("nothing was returned where an error was due", "Nobody answered, and your function returned None.")
     if "TimeoutError" not in outcome.raised:
         if outcome.error == "Again":
             raise Raised(f"{outcome.error}: {outcome.message}\n{outcome.trace}\nThe contract asks for TimeoutError.")
@@ -277,7 +275,7 @@ QUESTIONS = {
     ),
 }
 
-_SOLUTION_SHAPE = '''\
+_SOLUTION_SHAPE = """\
 import math, time, uuid, zmq
 
 def ask(ctx, endpoint, question, deadline, tries):
@@ -293,7 +291,7 @@ def ask(ctx, endpoint, question, deadline, tries):
             if socket.poll({wait}):
                 return socket.recv_multipart()[1]
     {last}
-'''
+"""
 
 
 def _variant(
@@ -305,12 +303,12 @@ def _variant(
     return _SOLUTION_SHAPE.format(number=number, inside=inside, wait=wait, last=last)
 
 
-RECIPE = '''\
+RECIPE = """\
 from patterns.lazy_pirate import ask as recipe
 
 def ask(ctx, endpoint, question, deadline, tries):
     return recipe(ctx, question, endpoint, deadline, tries)
-'''
+"""
 
 WRONG = {
     "the question went out without its number": RECIPE,
@@ -321,7 +319,7 @@ WRONG = {
     "every question had the same number (2)": _variant(number="question"),
     "two programs chose the same number": "import itertools\ncount = itertools.count(1)\n"
     + _variant(number='b"%d" % next(count)'),
-    "the same REQ was asked twice": '''\
+    "the same REQ was asked twice": """\
 import time, uuid, zmq
 
 def ask(ctx, endpoint, question, deadline, tries):
@@ -334,8 +332,8 @@ def ask(ctx, endpoint, question, deadline, tries):
             if socket.poll(1000 * deadline / tries):
                 return socket.recv_multipart()[1]
     raise TimeoutError
-''',
-    "an old reply was taken for the new answer": '''\
+""",
+    "an old reply was taken for the new answer": """\
 import time, uuid, zmq
 
 kept = {}
@@ -353,9 +351,9 @@ def ask(ctx, endpoint, question, deadline, tries):
         if socket.poll(1000 * deadline / tries):
             return socket.recv_multipart()[1]
     raise TimeoutError
-''',
+""",
     "nothing was returned where an error was due": _variant(last="return None"),
-    "it asked more often than it was allowed to": '''\
+    "it asked more often than it was allowed to": """\
 import time, uuid, zmq
 
 def ask(ctx, endpoint, question, deadline, tries):
@@ -369,8 +367,8 @@ def ask(ctx, endpoint, question, deadline, tries):
             if socket.poll(40):
                 return socket.recv_multipart()[1]
     raise TimeoutError
-''',
-    "a socket was left open": '''\
+""",
+    "a socket was left open": """\
 import math, time, uuid, zmq
 
 kept = []
@@ -386,11 +384,11 @@ def ask(ctx, endpoint, question, deadline, tries):
         if socket.poll(math.ceil(1000 * deadline / tries)):
             return socket.recv_multipart()[1]
     raise TimeoutError
-''',
+""",
 }
 
 RIGHT = {
-    "one REQ, relaxed and correlated": '''\
+    "one REQ, relaxed and correlated": """\
 import math, time, uuid, zmq
 
 def ask(ctx, endpoint, question, deadline, tries):
@@ -408,8 +406,8 @@ def ask(ctx, endpoint, question, deadline, tries):
             except zmq.Again:
                 pass
     raise TimeoutError(endpoint)
-''',
-    "a DEALER that looks at the number": '''\
+""",
+    "a DEALER that looks at the number": """\
 import os, time, zmq
 
 def ask(ctx, endpoint, question, deadline, tries):
@@ -427,5 +425,5 @@ def ask(ctx, endpoint, question, deadline, tries):
                 if replied == number:
                     return answer
     raise TimeoutError(f"{endpoint}: nobody answered")
-''',
+""",
 }
