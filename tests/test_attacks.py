@@ -344,9 +344,7 @@ def remains(folder: str) -> list[str]:
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             command = (process / "cmdline").read_text().replace("\0", " ")
-            if process.name != str(os.getpid()) and f"={folder}".encode() in (process / "environ").read_bytes():
-                left.append(command)
-            elif command.startswith("/bin/sleep 99887"):  # it carries no mark
+            if (process.name != str(os.getpid()) and f"={folder}".encode() in (process / "environ").read_bytes()) or command.startswith("/bin/sleep 99887"):
                 left.append(command)
     return left
 
