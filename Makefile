@@ -1,6 +1,8 @@
 # make lab    JupyterLab at the first lesson; PORT=9000 chooses the port
 # make test   everything is checked: code, recipes, exercises, notebooks
 # make lint   only the quick checks
+# make bench  how fast, as ratios measured in one run
+# make soak   ten thousand seeds for each recipe with an invariant
 # make lock   look for newer versions of what is pinned
 
 PYTHON = python3
@@ -11,7 +13,7 @@ PYTEST = .venv/bin/pytest -n 2 --dist loadfile
 SCREEN = $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname))
 LAB_OPTIONS = $(if $(SCREEN),,--no-browser) $(if $(PORT),--port=$(PORT) --ServerApp.port_retries=0)
 
-.PHONY: lab test lint lock
+.PHONY: lab test lint bench soak lock
 
 lab: .venv/lab
 	.venv/bin/jupyter lab --allow-root --LabApp.default_url=/lab/tree/guide_notebooks/11_start_here.ipynb $(LAB_OPTIONS)
@@ -25,6 +27,12 @@ lint: .venv/test
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+
+bench: .venv/test
+	.venv/bin/python tests/bench.py
+
+soak: .venv/test
+	.venv/bin/python tests/soak.py
 
 lock: .venv/bin/python
 	$(PIP) uv

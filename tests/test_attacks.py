@@ -344,7 +344,8 @@ def remains(folder: str) -> list[str]:
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             command = (process / "cmdline").read_text().replace("\0", " ")
-            if (process.name != str(os.getpid()) and f"={folder}".encode() in (process / "environ").read_bytes()) or command.startswith("/bin/sleep 99887"):
+            inherited = f"={folder}".encode() in (process / "environ").read_bytes()
+            if (inherited and process.name != str(os.getpid())) or command.startswith("/bin/sleep 99887"):
                 left.append(command)
     return left
 
