@@ -64,6 +64,11 @@ class Context(zmq.Context[Any]):
     _socket_class: type[zmq.Socket[Any]] = _Socket
     open = False
 
+    def socket(self, socket_type: int, socket_class: Any = None, **options: Any) -> Any:
+        if socket_class is zmq.Socket:  # the shell of a core asks for a blocking one
+            socket_class = _Socket
+        return super().socket(socket_type, socket_class, **options)
+
     def asynchronous(self) -> "Context":
         """The same for asyncio."""
         twin = Context(self)

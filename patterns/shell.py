@@ -18,6 +18,7 @@ import math
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import zmq
@@ -93,6 +94,7 @@ class Result:
 
 
 Effect = Open | Close | Subscribe | Send | Work | Result
+Make = Callable[[int], Any]
 
 
 class Core(Protocol):
@@ -113,7 +115,7 @@ def run(ctx: zmq.Context[Any], core: Core, work: Worker | None = None) -> Genera
     work  does the jobs of Work effects, one after the other, in a thread of its own; what it raises ends the role
     """
     poller = zmq.Poller()
-    with _carrying(ctx, core, work, poller, PATIENCE) as carrier:
+    with _carrying(ctx, ctx.socket, core, work, poller, PATIENCE) as carrier:
         while True:
             for value in carrier.turn(poller.poll(carrier.timeout())):
                 if isinstance(value, BaseException):
@@ -124,7 +126,8 @@ def run(ctx: zmq.Context[Any], core: Core, work: Worker | None = None) -> Genera
 async def arun(ctx: zmq.Context[Any], core: Core, work: Worker | None = None) -> AsyncGenerator[Any, None]:
     """The same under asyncio. It ends when its task is cancelled, or by `aclose()`; a job at hand is not waited for."""
     poller = zmq.asyncio.Poller()
-    with _carrying(ctx, core, work, poller, 0.0) as carrier:
+    make = partial(ctx.socket, socket_class=zmq.Socket)  # blocking ones: what is sent and received here never waits
+    with _carrying(ctx, make, core, work, poller, 0.0) as carrier:
         while True:
             await asyncio.sleep(0)  # a wait of no time at all would not let the loop go on
             for value in carrier.turn(await poller.poll(carrier.timeout())):
@@ -141,12 +144,12 @@ def serve(ctx: zmq.Context[Any], core: Core, work: Worker | None = None) -> None
 
 @contextlib.contextmanager
 def _carrying(
-    ctx: zmq.Context[Any], core: Core, work: Worker | None, poller: Any, patience: float
+    ctx: zmq.Context[Any], make: Make, core: Core, work: Worker | None, poller: Any, patience: float
 ) -> Iterator["Carrier"]:
     """A carrier, and with it a thread for its jobs and what the poller waits for. All of it ends here."""
     end = zmq.Socket(ctx, zmq.PAIR)  # never connected: it shows the Context's end to a core that has no socket open
     jobs = Jobs(work) if work else None
-    carrier = Carrier(ctx, core, poller, jobs, time.monotonic)
+    carrier = Carrier(make, core, poller, jobs, time.monotonic)
     poller.register(end, zmq.POLLIN)
     if jobs:
         poller.register(jobs.bell, zmq.POLLIN)
@@ -162,14 +165,14 @@ def _carrying(
 class Carrier:
     """Carries messages, time and effects between one core and its sockets, by the names that the core gives them.
 
-    ctx     makes the sockets: a Context, or a node of the simulation
+    make    makes a socket of a type: a Context does, and a node of the simulation
     poller  is told which sockets there are
     jobs    does what Work effects ask for
     clock   tells the time in seconds
     """
 
-    def __init__(self, ctx: Any, core: Core, poller: Any, jobs: Any, clock: Callable[[], float]) -> None:
-        self._ctx, self._core, self._poller, self._jobs, self._clock = ctx, core, poller, jobs, clock
+    def __init__(self, make: Make, core: Core, poller: Any, jobs: Any, clock: Callable[[], float]) -> None:
+        self._make, self._core, self._poller, self._jobs, self._clock = make, core, poller, jobs, clock
         self._sockets: dict[str, Any] = {}
         self._names: dict[Any, str] = {}
 
@@ -222,8 +225,7 @@ class Carrier:
     def _open(self, wanted: Open) -> None:
         sock = self._sockets.get(wanted.socket)
         if sock is None:
-            # a blocking socket also under asyncio: what is sent and received here never waits
-            sock = self._ctx.socket(wanted.kind, socket_class=zmq.Socket)
+            sock = self._make(wanted.kind)
             self._sockets[wanted.socket], self._names[sock] = sock, wanted.socket
             self._poller.register(sock, zmq.POLLIN)
         for option, value in wanted.options.items():

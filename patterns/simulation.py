@@ -90,7 +90,7 @@ class Network(Medium):
 
 
 class _Node:
-    """One life of a node. To the carrier of its core it is the Context, and who does the jobs."""
+    """One life of a node. To the carrier of its core it makes the sockets and does the jobs."""
 
     bell = -1  # what rings when a job is done
 
@@ -100,7 +100,7 @@ class _Node:
         self.sockets: list[Socket] = []
         self.jobs: list[tuple[float, list[bytes]]] = []  # when each is done, and its result
         self.core = make()
-        self.carrier = Carrier(self, self.core, zmq.Poller(), self if work else None, lambda: net.now)
+        self.carrier = Carrier(self.socket, self.core, zmq.Poller(), self if work else None, lambda: net.now)
         net.at(net.now, self.turn)
 
     def turn(self) -> None:
@@ -117,7 +117,7 @@ class _Node:
             self.alarm = self.core.deadline
             self.net.at(self.alarm, self.turn)
 
-    def socket(self, kind: int, socket_class: object) -> Socket:
+    def socket(self, kind: int) -> Socket:
         number = 1 + sum(s.kind == kind for s in self.sockets)
         title = zmq.SocketType(kind).name + (f" {number}" if number > 1 else "")
         self.sockets.append(Socket(self.net, self, kind, title))

@@ -577,6 +577,19 @@ def test_a_tracing_context_writes_what_a_core_says_under_either_shell(shell: str
     ]
 
 
+def test_a_core_has_the_sockets_that_the_context_makes() -> None:
+    """So what a Context forbids its sockets, such as `play`'s to leave this machine, holds for cores."""
+
+    class Strict(zmq.Socket[bytes]):
+        def bind(self, addr: str) -> Any:
+            raise PermissionError(addr)
+
+    with zmq.Context() as ctx:
+        ctx._socket_class = Strict
+        with pytest.raises(PermissionError):
+            next(run(ctx, listener(zmq.PULL, "tcp://127.0.0.1:*")))
+
+
 @pytest.mark.skipif(not zmq.has("curve"), reason="no CURVE in this libzmq")
 def test_under_curve_only_who_has_the_keys_is_heard(shell: str) -> None:
     public, secret = zmq.curve_keypair()
