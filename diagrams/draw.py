@@ -171,7 +171,7 @@ class _Telling:
                 at = self.events[row.events[0]].at
                 for i, other in place.items():
                     if other != n:
-                        before, after = (other, n) if self.events[i].at < at else (n, other)
+                        before, after = (other, n) if (self.events[i].at, i) < (at, row.events[0]) else (n, other)
                         rows[before].next.add(after)
 
     def receivers(self, m: Message) -> list[str]:

@@ -6,9 +6,9 @@
     network.at(1.0, lambda: network.crash("server"))            # when, and what befalls it
     network.run(until=60.0)                                     # then look at network.results
 
-What it is: connections as `memory` has them. A cut loses what is on its way. What has reached a frozen node waits for
+What it is: connections as `_memory` has them. A cut loses what is on its way. What has reached a frozen node waits for
 it; then it takes its messages first and looks at the clock afterwards, as under every shell. A crash forgets
-everything, a restart makes a new core. A node's jobs are done one after the other. What it is not: see `memory`.
+everything, a restart makes a new core. A node's jobs are done one after the other. What it is not: see `_memory`.
 
 All chance comes from the seed, so a run replays. `write` is told what happens in the words of a recording, so what
 draws a recording draws this: Network(seed, write=recording.write). Copy with `shell.py` and `_memory.py`, `_jobs.py`.

@@ -133,7 +133,7 @@ class Stage:
         self.context: zmq.Context[Any] = zmq.Context() if context is None else context
         self.context.sockopts.setdefault(zmq.LINGER, LINGER)
         self.deadline = deadline
-        self._folder = ""
+        self._folder, self._making = "", threading.Lock()
         self._actors: list[Actor | Process] = []
         self._sockets: list[zmq.Socket[Any]] = []
 
@@ -141,8 +141,8 @@ class Stage:
         """A private endpoint under this name, the same at every call: ipc in a short folder, tcp on Windows."""
         if not name or not name.replace("-", "").replace("_", "").isalnum():
             raise ValueError(f"name: expected letters, digits, '-' or '_', got {name!r}")
-        if not self._folder:
-            self._folder = tempfile.mkdtemp(prefix="zmq-")
+        with self._making:  # any actor may ask first
+            self._folder = self._folder or tempfile.mkdtemp(prefix="zmq-")
         if zmq.has("ipc"):
             return f"ipc://{self._folder}/{name}"
         return _port(os.path.join(self._folder, name))

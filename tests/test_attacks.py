@@ -61,7 +61,7 @@ RIGHT = "def after(ctx, number):\n    return number + 1\n"
 def answer(*lines: str, first: str = "") -> str:
     """An answer that does this inside its function, and `first` outside of it."""
     body = "".join(f"    {line}\n" for line in lines)
-    modules = "base64, ctypes, os, pickle, signal, socket, subprocess, sys, tempfile, threading, zmq"
+    modules = "base64, ctypes, os, pickle, signal, socket, subprocess, sys, tempfile, threading, time, zmq"
     imports = f"import {modules}; from time import sleep"
     return f"{imports}\n{first}\ndef after(ctx, number):\n{body}    return number + 1\n"
 

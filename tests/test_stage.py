@@ -333,6 +333,8 @@ def test_a_stage_can_be_closed_twice(context: Callable[[], zmq.Context[Any]]) ->
 # -- what does not --------------------------------------------------------------------------------------------
 
 
+# The exception that stops such a thread may land in a callback of the interpreter's, which only reports it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("role", [swallows, takes_no_for_an_answer], ids=sentence)
 def test_a_role_that_goes_on_is_stopped_and_named(role: Callable[..., Any], place: Place, gate: Gate) -> None:
     stage = Stage(place.context(), deadline=SHORT)
