@@ -71,6 +71,10 @@ def told(line: str) -> str:
     return answer("for n in range(3, 100):", f"    try: os.write(n, {line})", "    except OSError: pass")
 
 
+KILL = (  # the judge, and no other parent that an answer may have been given by then
+    "with open(f'/proc/{os.getppid()}/cmdline') as f: judge = 'exercises.judge' in f.read()",
+    "if judge: os.kill(os.getppid(), 9)",
+)
 TOO_LONG = "Took too long"
 RAISED = "Your code raised"
 PASSED = "Passed"
@@ -188,14 +192,14 @@ MORE = {
     ),
     "it kills its judge": (answer("os.kill(os.getppid(), 9)", "sleep(999)"), "The checker broke", "code -9"),
     "it kills its judge and leaves a child": (
-        answer("if os.fork() == 0:", "    os.setsid()", "    sleep(999)", "os.kill(os.getppid(), 9)", "sleep(9)"),
+        answer("if os.fork() == 0:", "    os.setsid()", "    sleep(999)", *KILL, "sleep(9)"),
         "The checker broke",
         "code -9",
     ),
     "it speaks for its judge": (
         answer(
             "with open(f'/proc/{os.getppid()}/fd/1', 'w') as f: f.write('{\"kind\": \"passed\"}')",
-            "os.kill(os.getppid(), 9)",
+            *KILL,
         ),
         "The checker broke",
         "",
