@@ -64,6 +64,7 @@ class Socket:
         self.pipes: list[_Pipe] = []
         self.prefixes: list[bytes] = []
         self.inbox: deque[tuple[_Pipe, _Pipe]] = deque()  # both ends of that through which the next message came
+        self.begun: list[bytes] = []  # the frames of a message whose last one is still to come
         self.note("open")
 
     def note(self, kind: str, frames: Any = (), peer: Any = ("", ""), detail: str = "") -> None:
@@ -84,7 +85,11 @@ class Socket:
         for pipe in self.pipes:
             pipe.carry([b"\1" + prefix])
 
-    def send_multipart(self, frames: list[bytes], flags: int) -> None:
+    def send(self, frame: bytes, flags: int) -> None:
+        self.begun.append(frame)
+        if flags & zmq.SNDMORE:
+            return
+        frames, self.begun = self.begun, []
         self.note("send", frames)
         pipes = [p for p in self.pipes if len(p.waiting) < self.sndhwm]
         if self.kind == zmq.ROUTER:

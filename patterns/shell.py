@@ -32,6 +32,7 @@ AT_ONCE = -math.inf
 BATCH = 100  # messages taken from one socket before the others and the clock have their turn
 LONGEST = 3600.0  # seconds of one wait; then the clock is looked at again
 PATIENCE = 1.0  # seconds that the end of a role waits for the job at hand
+LAST, MORE = int(zmq.DONTWAIT), int(zmq.DONTWAIT | zmq.SNDMORE)  # plain numbers: flags are slow to combine
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +205,11 @@ class Carrier:
         for effect in effects:
             match effect:
                 case Send(name, frames):
-                    with contextlib.suppress(zmq.Again):
-                        self._sockets[name].send_multipart(frames, zmq.DONTWAIT)
+                    send = self._sockets[name].send
+                    with contextlib.suppress(zmq.Again):  # as send_multipart does, at half its price
+                        for frame in frames[:-1]:
+                            send(frame, MORE)
+                        send(frames[-1], LAST)
                 case Open():
                     self._open(effect)
                 case Close(name, linger):
