@@ -2,7 +2,6 @@
 """One performance of a role, in whichever thread and process it is: what `stage` and a process's child share."""
 
 import asyncio
-import errno
 import inspect
 import threading
 from collections.abc import Callable
@@ -20,6 +19,7 @@ class Run:
 
     def __init__(self, role: Callable[..., Any], context: zmq.Context[Any], args: tuple[Any, ...]) -> None:
         self._role, self._context, self._args = role, context, args
+        self._anchor = zmq.Socket(context, zmq.PAIR)  # no Context may go while a role could open a socket in it
         self.twin: zmq.Context[Any] | None = None
         self.asynchronous = inspect.iscoroutinefunction(role)
         self._lock = threading.Lock()
@@ -37,10 +37,19 @@ class Run:
                 raise
             return None
         except zmq.ZMQError as error:
-            # the end came before the role's first socket, or as it opened another
-            if self._context.closed or error.errno in (errno.EFAULT, zmq.ETERM):
+            # the end came as the role opened a socket; pyzmq may then report ENOTSOCK
+            if error.errno in (zmq.ETERM, zmq.ENOTSOCK) and self._ended():
                 raise zmq.ContextTerminated() from error
             raise
+        finally:
+            self._anchor.close()
+
+    def _ended(self) -> bool:
+        try:
+            self._anchor.getsockopt(zmq.EVENTS)
+        except zmq.ContextTerminated:
+            return True
+        return False
 
     async def _main(self) -> Any:
         with self._lock:
