@@ -3,6 +3,7 @@
 
     sequence(recording)    one column an actor, time downwards
     topology(recording)    who is bound, who connected, which socket types, how many messages went each way
+    states(table)          the states of a core and what leads from one to the next
 
 Only what was observed is drawn, under its name: *dropped* and *doubled* by the wire, *late*, *refused* with the
 errno, *not received* by the end. Each looks different and has its word, so that nothing hangs on colour. Rows are
@@ -19,8 +20,9 @@ import os
 import shutil
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 from typing import ClassVar
 
@@ -384,9 +386,48 @@ def topology(recording: Recording) -> Picture:
         for b in sorted(joined.get(a, ())):
             if how[a] == "connect":
                 there, back = counts[a, b], counts[b, a]
-                dot.link("/".join(a), "/".join(b), f"{there} there, {back} back")
+                way = "both" if there and back else "back" if back else "forward" if there else "none"
+                dot.link("/".join(a), "/".join(b), f"{there} there, {back} back", way)
                 words.append(f"{a[0]}'s {a[1]} is connected to {b[0]}'s {b[1]}: {there} there, {back} back")
     return Picture(dot.text(), "\n".join(["Topology", *words]))
+
+
+# -- states ---------------------------------------------------------------------------------------------------
+
+
+def states(table: Mapping[tuple[Enum, Enum], Enum]) -> Picture:
+    """A transition table {(state, event): state}: a box a state, and on each arrow the events that lead there.
+
+    The first state of the table is where all begins. Events that change nothing are not drawn; the text names them.
+    """
+    ways: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for (old, event), new in table.items():
+        ways[_name(old), _name(new)].append(_name(event))
+    names = list(dict.fromkeys(name for way in ways for name in way))
+    dot = _Dot("dot", rankdir="LR", ranksep="1.2", nodesep="0.5")
+    for name in names:
+        lines = 2 if name == names[0] else 1
+        dot.node(
+            0,
+            0,
+            name,
+            key=name,
+            shape="box",
+            style="rounded,filled",
+            fillcolor="#e8eef7",
+            fontsize=12,
+            peripheries=lines,
+        )
+    words = [f"begins {names[0]}"]
+    for (state, then), events in ways.items():
+        if state != then:
+            dot.link(state, then, "\n".join(events))
+        words.append(f"{state} {'stays' if state == then else '→'} {then}: {', '.join(events)}")
+    return Picture(dot.text(), "\n".join(["States", *words]))
+
+
+def _name(value: Enum) -> str:
+    return value.name.lower().replace("_", " ")
 
 
 # -- Graphviz -------------------------------------------------------------------------------------------------
@@ -425,8 +466,9 @@ class _Dot:
     def edge(self, a: str, b: str, **look: object) -> None:
         self._lines.append(f"{a} -> {b} [{_attributes({'arrowsize': 0.7, **look})}];")
 
-    def link(self, a: str, b: str, words: str) -> None:
-        self._lines.append(f"{_quote(a)} -> {_quote(b)} [{_attributes({'label': words, 'fontsize': 10})}];")
+    def link(self, a: str, b: str, words: str, way: str = "forward") -> None:
+        look = {"label": words, "fontsize": 10, "dir": way}
+        self._lines.append(f"{_quote(a)} -> {_quote(b)} [{_attributes(look)}];")
 
     def text(self) -> str:
         return "digraph {\n" + "\n".join(f"  {line}" for line in self._lines) + "\n}\n"
@@ -471,9 +513,10 @@ def _silenced() -> Iterator[None]:
 
 
 def _accessible(svg: str, text: str) -> str:
-    """The SVG alone, named and described for who cannot see it."""
+    """The SVG alone, as wide as its place allows, named and described for who cannot see it."""
     start = svg.index("<svg")
     tag, rest = svg[start:].split(">", 1)
     title, _, described = text.partition("\n")
     words = f"<title>{html.escape(title)}</title>\n<desc>{html.escape(described)}</desc>"
-    return f'{tag} role="img" aria-label="{html.escape(title)}">\n{words}{rest}'
+    fit = 'style="max-width:100%;height:auto"'
+    return f'{tag} {fit} role="img" aria-label="{html.escape(title)}">\n{words}{rest}'

@@ -313,7 +313,11 @@ def play(name: str, source: str) -> Verdict:
     if trouble is not None and not isinstance(trouble, (NotYet, Raised, TookTooLong)):
         raise trouble
     said = [repr(o.value) if not o.error else f"{o.error}: {o.message}" for o in scene.outcomes]
-    happened = f"It gave {', '.join(said)}." if said else str(trouble or "It did not return.")
+    happened = (
+        f"It gave {', '.join(said)}."
+        if said
+        else str(trouble or "It went on, as a server does, until its peers had heard enough.")
+    )
     return _with_picture(Verdict("played", happened=happened, printed=_cut(scene.printed, PRINTED)), scene, None)
 
 

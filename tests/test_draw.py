@@ -12,13 +12,14 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from enum import Enum
 from typing import Any
 
 import pytest
 import zmq
 
 from diagrams import draw, trace
-from diagrams.draw import Picture, sequence, topology, until
+from diagrams.draw import Picture, sequence, states, topology, until
 from diagrams.recording import WIRE, Event, Kind, Large, Recording
 from patterns.stage import Stage
 
@@ -443,6 +444,62 @@ def test_a_topology_tells_who_is_joined_to_whom_and_how_many_messages_went_each_
 
 def without_executable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(draw.shutil, "which", lambda name: None)
+
+
+@pytest.mark.parametrize(("there", "back", "way"), [(0, 0, "none"), (1, 0, "forward"), (0, 1, "back"), (1, 1, "both")])
+def test_an_arrow_of_a_topology_points_where_messages_went(there: int, back: int, way: str) -> None:
+    run = Recording()
+    with Stage(trace.Context(run)) as stage:
+        a, b = (stage.socket(zmq.DEALER, rcvtimeo=5000) for _ in "ab")
+        a.bind(stage.endpoint("a"))
+        b.connect(stage.endpoint("a"))
+        b.poll(0)
+        for sender, receiver, count in ((b, a, there), (a, b, back)):
+            for _ in range(count):
+                sender.send(b"x")
+                receiver.recv()
+    [link] = re.findall(r'" -> .*dir="(\w+)"', topology(run).dot)
+    assert link == way
+
+
+class Light(Enum):
+    RED = 1
+    GREEN = 2
+    OUT_OF_ORDER = 3
+
+
+class Seen(Enum):
+    TIME = 1
+    STORM = 2
+
+
+LIGHTS = {
+    (Light.RED, Seen.TIME): Light.GREEN,
+    (Light.RED, Seen.STORM): Light.OUT_OF_ORDER,
+    (Light.GREEN, Seen.TIME): Light.RED,
+    (Light.GREEN, Seen.STORM): Light.OUT_OF_ORDER,
+    (Light.OUT_OF_ORDER, Seen.TIME): Light.OUT_OF_ORDER,
+    (Light.OUT_OF_ORDER, Seen.STORM): Light.OUT_OF_ORDER,
+}
+
+
+def test_states_show_a_table_and_leave_out_what_changes_nothing() -> None:
+    picture = states(LIGHTS)
+    assert picture.text.splitlines() == [
+        "States",
+        "begins red",
+        "red → green: time",
+        "red → out of order: storm",
+        "green → red: time",
+        "green → out of order: storm",
+        "out of order stays out of order: time, storm",
+    ]
+    assert seen(picture).count("storm") == 2
+    assert {"red", "green", "out of order"} <= set(seen(picture))
+
+
+def test_a_picture_is_as_wide_as_its_place_allows() -> None:
+    assert "max-width:100%" in str(ET.fromstring(states(LIGHTS).svg).get("style"))
 
 
 @pytest.mark.parametrize("make", [sequence, topology], ids=["sequence", "topology"])
