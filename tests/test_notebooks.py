@@ -23,6 +23,7 @@ Complaints = Iterator[str]
 EVERYWHERE = (LESSONS, EXERCISES, SOLUTIONS)
 ENDING = ["What it does not promise", "On your own", "Further"]
 LONGEST, MEDIAN = 15, 5  # lines of a code cell
+LONGEST_MEANING = 25  # words in which a word is explained in the glossary
 WORDS = range(600, 3001)
 NEUTRAL = "What happened:"  # a closed output still shows its first line, which must not tell
 EXEMPT = re.compile(r"NBVAL_(IGNORE_OUTPUT|SKIP|RAISES_EXCEPTION)")
@@ -207,7 +208,7 @@ def _(notebook: Notebook, path: Path) -> Complaints:
 )
 def _(notebook: Notebook, path: Path) -> Complaints:
     metadata = notebook["metadata"]
-    if extra := metadata.keys() - {"kernelspec", "language_info"}:
+    if extra := metadata.keys() - {"kernelspec", "language_info", "workbook"}:
         yield f"metadata has {sorted(extra)}"
     if metadata.get("kernelspec", {}).get("name") != "python3":
         yield "the kernel is not python3, so a reader would be asked for one"
@@ -347,6 +348,46 @@ def _(notebook: Notebook, path: Path) -> Complaints:
             yield f"the first line of {at(cell)} is {first!r}, not {NEUTRAL!r}"
 
 
+@check(
+    "its words are explained once, where they stand in bold",
+    lambda nb: nb["metadata"]["workbook"]["words"].update(forgotten="what nobody explains"),
+    (LESSONS,),
+)
+def _(notebook: Notebook, path: Path) -> Complaints:
+    words = notebook["metadata"].get("workbook", {}).get("words", {})
+    bold = [found.lower() for found in re.findall(r"\*\*([^*\n]+)\*\*", workbook.without_code(prose(notebook)))]
+    if not words:
+        yield "its metadata name no word"
+    for word, meaning in words.items():
+        if bold.count(word.lower()) != 1:
+            yield f"{word!r} stands in bold {bold.count(word.lower())} times"
+        if len(meaning.split()) > LONGEST_MEANING or meaning.endswith(".") or "|" in meaning:
+            yield f"the meaning of {word!r} is not a short phrase without a full stop: {meaning!r}"
+
+
+@check(
+    "it names what its readers may have seen go wrong",
+    lambda nb: nb["metadata"]["workbook"].update(symptoms=[]),
+    (LESSONS,),
+)
+def _(notebook: Notebook, path: Path) -> Complaints:
+    symptoms = notebook["metadata"].get("workbook", {}).get("symptoms", [])
+    if not 1 <= len(symptoms) <= 8:
+        yield f"its metadata name {len(symptoms)} symptoms"
+    yield from (f"{symptom!r} ends with a full stop" for symptom in symptoms if symptom.endswith((".", "|")))
+
+
+@check(
+    "a table of sockets has the form of all others", add("code", "1", metadata={"tags": ["socket-table"]}), (LESSONS,)
+)
+def _(notebook: Notebook, path: Path) -> Complaints:
+    for cell in code(notebook):
+        if workbook.TABLE in tags(cell):
+            rows = [line.count("|") for line in shown(cell).splitlines()]
+            if len(rows) < 2 or len(set(rows)) > 1:
+                yield f"{at(cell)} prints no heading with rows of the same form"
+
+
 # A good lesson, to be spoiled.
 
 HEADER = """# Ask, wait, give up, ask again
@@ -365,7 +406,7 @@ def good_lesson() -> Notebook:
     picture = {"image/svg+xml": ["<svg></svg>"], "text/plain": ["alice asks bob"]}
     parts: list[tuple[str, str, dict[str, Any]]] = [
         ("markdown", HEADER, {}),
-        ("markdown", "word " * 600, {}),
+        ("markdown", "word " * 600 + "a **word**", {}),
         ("markdown", "## Recall", {}),
         ("code", "%predict 41.1", {}),
         ("code", "draw()", {"outputs": [{"output_type": "display_data", "data": picture, "metadata": {}}]}),
@@ -381,7 +422,11 @@ def good_lesson() -> Notebook:
     ]
     notebook: Notebook = {
         "cells": [],
-        "metadata": {"kernelspec": {"name": "python3"}, "language_info": {"name": "python"}},
+        "metadata": {
+            "kernelspec": {"name": "python3"},
+            "language_info": {"name": "python"},
+            "workbook": {"words": {"word": "what a sentence is made of"}, "symptoms": ["nothing comes"]},
+        },
         "nbformat": 4,
         "nbformat_minor": 5,
     }
@@ -450,7 +495,7 @@ def test_lesson_exercise_solution_and_checks_stand_together(stem: str) -> None:
 
 def test_no_notebook_stands_under_another_name() -> None:
     found = {path for folder in EVERYWHERE for path in (ROOT / folder).glob("*.ipynb")}
-    odd = [path.name for path in found if not re.fullmatch(r"[1-8][1-9]_[a-z0-9_]+\.ipynb", path.name)]
+    odd = [path.name for path in found if not re.fullmatch(r"[1-8][1-9]_[a-z0-9_]+\.ipynb|index\.ipynb", path.name)]
     numbers = [path.stem[:2] for path in workbook.notebooks(LESSONS)]
     assert not odd
     assert len(numbers) == len(set(numbers)), "two lessons have one number"

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the workbook consists of, read from the notebooks' own headers.
+"""What the workbook consists of, read from the lessons: their headers, their metadata and what their cells printed.
 
-`python tests/workbook.py` writes what README.md shows of that anew: its parts between `<!-- name -->` and
-`<!-- /name -->`, and its picture, which is one that a lesson has stored.
+`python tests/workbook.py` writes anew what is made of that: the parts of README.md between `<!-- name -->` and
+`<!-- /name -->`, its picture, which is one that a lesson has stored, the index of the lessons, and the index's picture.
+
+A lesson's metadata hold, under "workbook", the words that it introduces, each with its meaning, and the symptoms that
+it explains. A cell tagged `socket-table` prints a table of socket types, one heading and a line each.
 """
 
 import json
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +29,9 @@ PATHS = {
     "reliability": "when parts fail",
     "protocols": "designing conversations",
 }
+
+EXAM = {"short": 28}  # the lesson that a course keeps for its last evening
+TABLE = "socket-table"  # the tag of a cell that prints such a table
 
 Notebook = dict[str, Any]
 LINK = re.compile(r"!?\[([^\]]*)\]\(([^)\s]+)\)")
@@ -58,6 +65,14 @@ class Lesson:
     @property
     def number(self) -> int:
         return int(self.stem[:2])
+
+    @property
+    def name(self) -> str:
+        return self.stem.replace("_", " ", 1)
+
+    @property
+    def minutes(self) -> int:
+        return self.read + self.exercise
 
 
 def notebooks(folder: str) -> list[Path]:
@@ -166,6 +181,27 @@ def lessons() -> list[Lesson]:
     return [lesson(path) for path in notebooks(LESSONS)]
 
 
+def along(path: str) -> list[Lesson]:
+    """The lessons of a path in the order in which they are read."""
+    return sorted((each for each in lessons() if path in each.paths), key=lambda each: each.number == EXAM.get(path))
+
+
+def metadata(each: Lesson) -> dict[str, Any]:
+    """What a lesson says of itself: its words with their meanings, and its symptoms."""
+    told: dict[str, Any] = load(ROOT / LESSONS / f"{each.stem}.ipynb")["metadata"].get("workbook", {})
+    return {"words": {}, "symptoms": []} | told
+
+
+def printed(each: Lesson) -> list[list[str]]:
+    """The rows of the socket tables that a lesson has printed, with its heading first; none where it has no table."""
+    tables = [
+        "".join("".join(output.get("text", "")) for output in cell["outputs"])
+        for cell in cells(load(ROOT / LESSONS / f"{each.stem}.ipynb"), "code")
+        if TABLE in cell["metadata"].get("tags", ())
+    ]
+    return [[part.strip() for part in line.split("|")] for text in tables for line in text.splitlines() if "|" in line]
+
+
 def project() -> dict[str, Any]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -192,19 +228,19 @@ def table() -> str:
     for each in lessons():
         recipe = f"[`{each.recipe}`]({each.recipe})" if each.recipe else ""
         rows.append(
-            f"| [{each.stem.replace('_', ' ', 1)}]({LESSONS}/{each.stem}.ipynb) | {each.title} "
+            f"| [{each.name}]({LESSONS}/{each.stem}.ipynb) | {each.title} "
             f"| {each.read} + {each.exercise} | {recipe} "
             f"| [exercise]({EXERCISES}/{each.stem}.ipynb) | [solution]({SOLUTIONS}/{each.stem}.ipynb) |"
         )
     return "\n".join(rows)
 
 
-def paths() -> str:
+def paths(folder: str = f"{LESSONS}/") -> str:
     lines = []
     for name, meaning in PATHS.items():
-        steps = [each for each in lessons() if name in each.paths]
+        steps = along(name)
         if steps:
-            way = " → ".join(f"[{each.number}]({LESSONS}/{each.stem}.ipynb)" for each in steps)
+            way = " → ".join(f"[{each.number}]({folder}{each.stem}.ipynb)" for each in steps)
             read, practice = sum(each.read for each in steps), sum(each.exercise for each in steps)
             lines.append(f"- **{name}** ({meaning}): {way}; {read} minutes to read, {practice} for the exercises")
     return "\n".join(lines)
@@ -237,7 +273,110 @@ def picture() -> str:
     raise ValueError(f"{PICTURE_FROM} has no picture under {PICTURE_CELL!r}")
 
 
-if __name__ == "__main__":
+# The index of the lessons: a notebook of prose, written as a whole.
+
+INDEX, MAP = f"{LESSONS}/index.ipynb", "diagrams/lessons.svg"
+
+
+def course() -> str:
+    """The short path as a course of two days and an evening: each day is about half of the minutes."""
+    days: dict[str, list[Lesson]] = {"First day": [], "Second day": [], "Last evening": []}
+    steps = along("short")
+    whole = sum(each.minutes for each in steps if each.number != EXAM["short"])
+    for each in steps:
+        half = sum(e.minutes for e in days["First day"]) + each.minutes / 2 > whole / 2
+        days["Last evening" if each.number == EXAM["short"] else "Second day" if half else "First day"].append(each)
+    lines = ["| | lessons | minutes |", "|---|---|---|"]
+    for day, own in days.items():
+        lines.append(f"| {day} | {', '.join(map(_link, own))} | {sum(each.minutes for each in own)} |")
+    return "\n".join(lines)
+
+
+def symptoms() -> str:
+    found: dict[str, list[Lesson]] = {}
+    for each in lessons():
+        for symptom in metadata(each)["symptoms"]:
+            found.setdefault(symptom, []).append(each)
+    lines = ["| what you see | where it is explained |", "|---|---|"]
+    return "\n".join(lines + [f"| {what} | {', '.join(map(_link, where))} |" for what, where in sorted(found.items())])
+
+
+def sockets() -> str:
+    """The rows that lessons have printed, each with its lesson. Raises ValueError where two headings differ."""
+    tables = {each: rows for each in lessons() if (rows := printed(each))}
+    headings = {tuple(rows[0]) for rows in tables.values()}
+    if len(headings) > 1:
+        raise ValueError(f"socket tables have different headings: {sorted(headings)}")
+    lines = [f"| {' | '.join(heading)} | lesson |\n|{'---|' * (len(heading) + 1)}" for heading in headings]
+    for each, rows in tables.items():
+        lines += [f"| {' | '.join(row)} | {_link(each)} |" for row in rows if tuple(row) not in headings]
+    return "\n".join(lines)
+
+
+def glossary() -> str:
+    words = {word: (means, each) for each in lessons() for word, means in metadata(each)["words"].items()}
+    lines = ["| word | what it means | introduced in |", "|---|---|---|"]
+    return "\n".join(
+        lines + [f"| {word} | {words[word][0]} | {_link(words[word][1])} |" for word in sorted(words, key=str.lower)]
+    )
+
+
+def _link(each: Lesson) -> str:
+    return f"[{each.name}]({each.stem}.ipynb)"
+
+
+def drawing() -> tuple[str, str]:
+    """Which lesson needs which, as DOT and in words. What follows from other needs is not drawn."""
+    standing = {each.stem: each for each in lessons()}
+    needs = {stem: [need.stem for need in each.needs if need.stem in standing] for stem, each in standing.items()}
+
+    def behind(stem: str) -> set[str]:
+        return {stem}.union(*(behind(need) for need in needs[stem]))
+
+    dot = ['graph [layout="dot", rankdir="LR", ranksep="0.35", nodesep="0.15", bgcolor="white"];']
+    dot += ['node [shape="box", style="rounded,filled", fillcolor="#e8eef7", fontname="Helvetica,Arial,sans-serif"];']
+    words = []
+    for stem, each in standing.items():
+        label = "\\n".join([str(each.number), *stem[3:].split("_"), f"{each.read} + {each.exercise}"])
+        dot.append(f'"{stem}" [label="{label}", fontsize="11", margin="0.08,0.04"];')
+        direct = [n for n in needs[stem] if not any(n in behind(other) for other in needs[stem] if other != n)]
+        dot += [f'"{need}" -> "{stem}" [arrowsize="0.6"];' for need in direct]
+        words.append(f"{each.name} needs {', '.join(standing[n].name for n in direct) or 'nothing'}")
+    return "digraph {\n" + "\n".join(dot) + "\n}\n", "\n".join(["Which lesson needs which", *words])
+
+
+def index() -> Notebook:
+    """The index as a notebook."""
+    _, words = drawing()
+    parts = [
+        f"# The index\n\nStart with [{FIRST.replace('_', ' ', 1)}]({FIRST}.ipynb), or take a path, a symptom, a socket "
+        "type or a word from here. Minutes are those to read and those for the exercise.",
+        f"## Lessons\n\n![Which lesson needs which; the same stands in words below.](../{MAP})\n\n"
+        + "\n".join(f"- {line}" for line in words.splitlines()[1:]),
+        f"## Paths\n\n{paths('')}\n\nThe short path as a course of two days:\n\n{course()}",
+        f"## I see this\n\n{symptoms()}",
+        f"## Which socket?\n\nEvery row was printed by the lesson behind it, from a run.\n\n{sockets()}",
+        f"## Words\n\n{glossary()}",
+    ]
+    cells = [
+        {"cell_type": "markdown", "id": f"index-{n}", "metadata": {}, "source": part.splitlines(keepends=True)}
+        for n, part in enumerate(parts)
+    ]
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    about = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    return {"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5}
+
+
+def main() -> None:
+    sys.path.insert(0, str(ROOT))
+    from diagrams.draw import Picture
+
     (ROOT / PICTURE).write_text(picture(), encoding="utf-8")
+    (ROOT / MAP).write_text(Picture(*drawing()).svg, encoding="utf-8")
+    (ROOT / INDEX).write_text(json.dumps(index(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     readme = ROOT / "README.md"
     readme.write_text(written(readme.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
