@@ -19,6 +19,8 @@ from workbook import ROOT
 
 PINNED = ("tests/requirements.txt", "binder/requirements.txt")
 FOLDERS = ("patterns", "diagrams", "exercises", "tests", "guide_notebooks", "binder", ".ci", ".github")
+# Words of everyday English, which may stand in a lesson before another one gives them their meaning here.
+EVERYDAY = {"reliable", "crash", "freeze", "cut", "restart", "role", "stage", "label", "service", "message"}
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 
 
@@ -52,6 +54,40 @@ def test_readmes_picture_is_the_one_that_the_lesson_has_stored() -> None:
 def test_readme_is_written_anew_where_it_differs() -> None:
     spoiled = read("README.md").replace("badge_logo", "another_logo").replace("| lesson |", "| leson |")
     assert workbook.written(spoiled) == workbook.written(read("README.md")) != spoiled
+
+
+def test_the_index_is_what_the_lessons_say() -> None:
+    assert json.loads(read(workbook.INDEX)) == workbook.index(), "run: python tests/workbook.py"
+
+
+def test_the_picture_of_the_index_shows_what_needs_what() -> None:
+    shown = re.findall(r"(?s)<desc>(.*?)</desc>", read(workbook.MAP))
+    assert shown == [workbook.drawing()[1].partition("\n")[2]], "run: python tests/workbook.py"
+
+
+def test_no_two_lessons_introduce_one_word() -> None:
+    words = [word.lower() for each in workbook.lessons() for word in workbook.metadata(each)["words"]]
+    assert sorted(words) == sorted(set(words))
+
+
+@pytest.mark.parametrize("path", workbook.PATHS)
+def test_no_word_of_a_path_is_used_before_it_is_explained(path: str) -> None:
+    early, prose = [], ""
+    for each in workbook.along(path):
+        for word in workbook.metadata(each)["words"]:
+            if word.lower() not in EVERYDAY and re.search(rf"(?i)(?<![\w.]){re.escape(word)}s?(?!\w)", prose):
+                early.append(f"{word} ({each.name})")
+        prose += workbook.running(workbook.load(ROOT / workbook.LESSONS / f"{each.stem}.ipynb"))
+    assert not early
+
+
+def test_a_path_has_what_its_lessons_need() -> None:
+    for path in workbook.PATHS:
+        steps = workbook.along(path)
+        before: set[str] = set()
+        for each in steps:
+            assert {need.stem for need in each.needs if need.link} <= before, f"{path}: {each.name}"
+            before.add(each.stem)
 
 
 def test_links_of_readme_lead_somewhere() -> None:

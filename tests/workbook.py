@@ -105,6 +105,12 @@ def without_code(markdown: str) -> str:
     return re.sub(r"`[^`\n]+`", "`code`", re.sub(r"(?ms)^\s*(```|~~~).*?^\s*\1", "", markdown))
 
 
+def running(notebook: Notebook) -> str:
+    """A lesson's prose without code, links and the names of other lessons."""
+    text = re.sub(r"\]\([^)]*\)", "]", without_code(prose(notebook)))
+    return re.sub(NEED.pattern.replace("?P<number>", "?:").replace("?P<slug>", "?:"), "", text)
+
+
 def headings(markdown: str, level: str = "#+") -> list[str]:
     return re.findall(rf"(?m)^{level} +(.+?)\s*$", without_code(markdown))
 
