@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How fast, as ratios measured in one run: what `make bench` prints in less than a minute.
+"""How fast, as ratios measured in one run: what `make bench` prints in about a minute.
 
-A client asks one small request after the other; client, middle and worker are processes of their own on one machine,
-over ipc where there is one. Seconds differ from machine to machine and from hour to hour; the ratio of two ways that
-take turns in one run hardly does. It is the median over the rounds, with the least and the greatest beside it.
+Each row is one way of ours beside a limit: the same traffic through libzmq's own loop, or between bare sockets. Both
+take turns in one run, each in processes of its own on this machine, over ipc where there is one. Seconds differ from
+machine to machine and from hour to hour; the ratio of two ways that take turns hardly does. It is the median over the
+rounds, with the least and the greatest beside it. What the limit did a second stands last, to tell how high it is.
 """
 
 import random
 import statistics
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +23,20 @@ import zmq  # noqa: E402
 
 from diagrams import trace  # noqa: E402
 from diagrams.recording import Recording  # noqa: E402
-from patterns.majordomo import Client, broker, worker  # noqa: E402
+from patterns.majordomo import CLIENT, READY, REPLY, WORKER, Client, broker, worker  # noqa: E402
 from patterns.shell import run  # noqa: E402
 from patterns.stage import Stage  # noqa: E402
 
-ROUNDS, REQUESTS, WARM = 9, 500, 50  # how often each way has its turn, with how many requests after the first ones
+ROUNDS = 9  # how often each way has its turn
+REQUESTS, WARM = 500, 50  # of one turn, one after the other, after the first ones
+MANY, FLIGHT, WORKERS = 5000, 200, 8  # of one turn, so many at once, and who answers them
 WAIT = 30.0  # seconds for one turn
 BODY = random.Random(1).randbytes(64)
+
+Way = Callable[[Stage], Callable[[], float]]  # set up on a stage; call what is returned for a turn: so many a second
+
+
+# -- one request after the other ----------------------------------------------------------------------------------
 
 
 def proxy(ctx: Any, frontend: str, backend: str) -> None:
@@ -37,15 +47,28 @@ def proxy(ctx: Any, frontend: str, backend: str) -> None:
         zmq.proxy(front, back)
 
 
-def server(ctx: Any, endpoint: str) -> None:
-    with ctx.socket(zmq.REP) as sock:
-        sock.connect(endpoint)
+@contextmanager
+def several(ctx: Any, kind: int, endpoint: str, count: int) -> Iterator[Any]:
+    """A poller with so many sockets of a type, all connected."""
+    with ExitStack() as stack:
+        poller = zmq.Poller()
+        for _ in range(count):
+            sock = stack.enter_context(ctx.socket(kind))
+            sock.connect(endpoint)
+            poller.register(sock, zmq.POLLIN)
+        yield poller
+
+
+def servers(ctx: Any, endpoint: str, count: int) -> None:
+    """So many REPs in one loop; each gives back what it gets."""
+    with several(ctx, zmq.REP, endpoint, count) as poller:
         while True:
-            sock.send(sock.recv())
+            for sock, _ in poller.poll():
+                sock.send(sock.recv())
 
 
 def ask_rep(ctx: Any, endpoint: str) -> float:
-    """Seconds for `REQUESTS` requests, one after the other, on one REQ."""
+    """Requests a second of one REQ."""
     with ctx.socket(zmq.REQ) as sock:
         sock.connect(endpoint)
         for n in range(WARM + REQUESTS):
@@ -53,7 +76,7 @@ def ask_rep(ctx: Any, endpoint: str) -> float:
                 since = time.perf_counter()
             sock.send(BODY)
             assert sock.recv() == BODY
-    return time.perf_counter() - since
+    return REQUESTS / (time.perf_counter() - since)
 
 
 def ask_majordomo(ctx: Any, endpoint: str) -> float:
@@ -63,42 +86,84 @@ def ask_majordomo(ctx: Any, endpoint: str) -> float:
         assert reply == [BODY]
         if n == WARM - 1:
             since = time.perf_counter()
-    return time.perf_counter() - since
+    return REQUESTS / (time.perf_counter() - since)
 
 
-def prepare(stage: Stage, way: str) -> Any:
-    """Set up one way on a stage of its own; call what is returned for a turn: it gives requests a second."""
-    endpoint = stage.endpoint("front")
-    if way == "REQ/REP":
-        stage.spawn("bench:proxy", endpoint, stage.endpoint("back"))
-        stage.spawn("bench:server", stage.endpoint("back"))
-        ask = "bench:ask_rep"
-    else:
-        stage.spawn(broker, endpoint)
-        stage.spawn(worker, "echo", endpoint)
-        ask = "bench:ask_majordomo"
-    return lambda: REQUESTS / stage.spawn(ask, endpoint).result(WAIT)
+def through_proxy(stage: Stage) -> Callable[[], float]:
+    stage.spawn("bench:proxy", stage.endpoint("front"), stage.endpoint("back"))
+    stage.spawn("bench:servers", stage.endpoint("back"), 1)
+    return lambda: float(stage.spawn("bench:ask_rep", stage.endpoint("front")).result(WAIT))
+
+
+def through_majordomo(stage: Stage) -> Callable[[], float]:
+    stage.spawn(broker, stage.endpoint("front"))
+    stage.spawn(worker, "echo", stage.endpoint("front"))
+    return lambda: float(stage.spawn("bench:ask_majordomo", stage.endpoint("front")).result(WAIT))
+
+
+# -- many requests in flight --------------------------------------------------------------------------------------
+
+
+def echoes(ctx: Any, endpoint: str, count: int) -> None:
+    """So many workers of Majordomo's in one loop, as bare as `servers`."""
+    with several(ctx, zmq.DEALER, endpoint, count) as poller:
+        for sock, _ in poller.sockets:
+            sock.send_multipart([b"", WORKER, READY, b"echo"])
+        while True:
+            for sock, _ in poller.poll():
+                if len(frames := sock.recv_multipart()) > 3:  # no heartbeat
+                    sock.send_multipart([b"", WORKER, REPLY, *frames[3:]])
+                else:
+                    sock.send_multipart(frames)
+
+
+def ask_many(ctx: Any, endpoint: str, *head: bytes) -> float:
+    """Requests a second of one DEALER that has `FLIGHT` of them under way; `head` stands in front of the body."""
+    with ctx.socket(zmq.DEALER) as sock:
+        sock.connect(endpoint)
+        since, sent = time.perf_counter(), 0
+        for done in range(MANY):
+            while sent < min(MANY, done + FLIGHT):
+                sock.send_multipart([*head, BODY])
+                sent += 1
+            assert sock.recv_multipart()[-1] == BODY
+    return MANY / (time.perf_counter() - since)
+
+
+def many_through_proxy(stage: Stage) -> Callable[[], float]:
+    stage.spawn("bench:proxy", stage.endpoint("front"), stage.endpoint("back"))
+    stage.spawn("bench:servers", stage.endpoint("back"), WORKERS)
+    return lambda: float(stage.spawn("bench:ask_many", stage.endpoint("front"), b"").result(WAIT))
+
+
+def many_through_majordomo(stage: Stage) -> Callable[[], float]:
+    stage.spawn(broker, stage.endpoint("front"))
+    stage.spawn("bench:echoes", stage.endpoint("front"), WORKERS)
+    head = (b"", CLIENT, b"echo")
+    return lambda: float(stage.spawn("bench:ask_many", stage.endpoint("front"), *head).result(WAIT))
+
+
+def traced() -> Stage:
+    return Stage(trace.Context(Recording()))
+
+
+# What is measured, on what, against what.
+ROWS: list[tuple[str, Way, Callable[[], Stage], Way]] = [
+    ("Majordomo to REQ/REP through zmq.proxy", through_majordomo, Stage, through_proxy),
+    ("... traced to untraced", through_majordomo, traced, through_majordomo),
+    ("Majordomo to zmq.proxy, many in flight", many_through_majordomo, Stage, many_through_proxy),
+]
 
 
 def main() -> None:
-    with Stage() as plain, Stage() as ours, Stage(trace.Context(Recording())) as traced:
-        ways = {
-            "REQ/REP through zmq.proxy": prepare(plain, "REQ/REP"),
-            "Majordomo": prepare(ours, "Majordomo"),
-            "Majordomo, traced": prepare(traced, "Majordomo"),
-        }
-        rates: dict[str, list[float]] = {way: [] for way in ways}
-        for _ in range(ROUNDS):
-            for way, turn in ways.items():
-                rates[way].append(turn())
-    base, ours_alone, with_trace = rates.values()
-    print(f"{'requests a second, as a ratio':40} median  least  most   ({ROUNDS} rounds of {REQUESTS:,})")
-    for what, over, under in [
-        ("Majordomo to REQ/REP through zmq.proxy", ours_alone, base),
-        ("Majordomo, traced to untraced", with_trace, ours_alone),
-    ]:
-        ratios = [a / b for a, b in zip(over, under, strict=True)]
-        print(f"{what:40} {statistics.median(ratios):6.2f} {min(ratios):6.2f} {max(ratios):5.2f}")
+    print(f"{'a second, as a ratio':44} median  least   most  the limit     ({ROUNDS} rounds)")
+    for what, ours, stage, limit in ROWS:
+        with stage() as here, Stage() as there:
+            turns = ours(here), limit(there)
+            rates = [[turn() for turn in turns] for _ in range(ROUNDS)]
+        ratios = [a / b for a, b in rates]
+        median = statistics.median(limit for _, limit in rates)
+        print(f"{what:44} {statistics.median(ratios):6.2f} {min(ratios):6.2f} {max(ratios):6.2f} {median:10,.0f}")
 
 
 if __name__ == "__main__":
