@@ -1,0 +1,415 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Stamp the time into messages of any number of frames, and pass everything else on as it was."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import zmq
+
+from exercises.answer import Call
+from exercises.judge import NotYet, Raised, Scene, TookTooLong, unexpected
+from exercises.task import Question
+
+ENTRY = "stamp"
+
+GIVEN = '''\
+import zmq
+
+def stamp(ctx, inbox, outbox, count, now):
+    """Stamp `count` messages and pass them on, in the order in which they come.
+
+    inbox    bind a PULL here: messages of two or more frames, [title][header][more]...
+             title   any bytes, not always text
+             header  a JSON object in UTF-8, such as {"kind": "drink"}
+             more    no frame, one or several, each any bytes; some are empty
+    outbox   connect a PUSH here, and send each message on as one message with the same frames, but with
+             one key more in the header: "seen", the text of `now` in the form of ISO 8601
+    count    return after so many messages have been passed on
+    now      a datetime with its time zone
+
+    A message that has fewer than two frames, or whose header is no JSON object in UTF-8, is dropped and
+    does not count. Leave no socket open.
+    """
+    with ctx.socket(zmq.PULL) as pull, ctx.socket(zmq.PUSH) as push:
+        pull.bind(inbox)
+        push.connect(outbox)
+        for _ in range(count):
+            title = pull.recv()
+            header = pull.recv_json()
+            header["seen"] = now.isoformat()
+            push.send(title, zmq.SNDMORE)
+            push.send_json(header)
+'''
+
+HINTS = (
+    "A message comes that has a third frame. Which call of your function receives it, and for what is it taken?",
+    "Receive whole messages, whatever number of frames they have; look into the header only, and be ready for one that "
+    "is not what it should be.",
+    "`recv_multipart` gives a list, and `title, header, *more = frames` takes it apart. Bytes that are no UTF-8 and "
+    "text that is no JSON both raise a ValueError.",
+)
+VARIANT = "let the stamp be a frame of its own at the end, and compare how much the next reader has to know."
+LIMIT = "it has sent the messages on, and whether anybody received them it does not know."
+WHY = "what would a relay that only passes messages on have to know of their frames?"
+
+LABELS = {
+    "frames behind the second did not arrive": "how many frames does your call receive, and where is the rest?",
+    "one message became several": "how does the receiver learn that a frame is not the last one?",
+    "empty frames were dropped": "is a frame without bytes no frame?",
+    "the title was taken for text": "who has promised that the title has an encoding?",
+    "a date went into JSON as it was": "which kinds of value does JSON know, and what can stand for a date among them?",
+    "the date is not in ISO 8601": "which method of a datetime writes that form, the T included?",
+    "a message of one frame ended the function": "what if there is nothing to unpack into the second name?",
+    "a header that is no JSON ended the function": "what is raised, and what do you do with such a message?",
+    "any JSON was taken for an object": "`[1]` and `7` are JSON as well; which of them can take a key?",
+    "what had to be dropped was passed on": "which messages does the contract want to see no more?",
+    "what had to be dropped was counted": "what does `count` count?",
+    "the header lost what it had": "what happens to the keys that you do not know?",
+    "a socket was left open": "who closes the socket on the way out?",
+}
+
+NOW = datetime(2026, 3, 1, 7, 30, 15, tzinfo=UTC)
+ALL = 3.0  # seconds for all that a scene sends
+
+
+def post(ctx: zmq.Context[Any], inbox: str, messages: Sequence[list[bytes]]) -> None:
+    """Send the messages, and stay until the scene is over."""
+    with ctx.socket(zmq.PUSH) as push:
+        push.connect(inbox)
+        for frames in messages:
+            push.send_multipart(frames)
+        push.poll()  # a PUSH becomes readable never
+
+
+def collect(ctx: zmq.Context[Any], outbox: str, count: int) -> list[list[bytes]]:
+    """What arrives, up to so many messages, until it has been quiet for a while."""
+    with ctx.socket(zmq.PULL) as pull:
+        pull.bind(outbox)
+        got: list[list[bytes]] = []
+        while len(got) < count and pull.poll(int(ALL * 1000) if not got else 400):
+            got.append(pull.recv_multipart())
+        return got
+
+
+def _stamped(frames: list[bytes]) -> tuple[bytes, dict[str, Any], list[bytes]]:
+    return frames[0], json.loads(frames[1]) | {"seen": NOW.isoformat()}, frames[2:]
+
+
+def _play(scene: Scene, good: list[list[bytes]], *sent: list[bytes], raises: dict[str, str]) -> None:
+    """Send these messages, of which the good ones are to be passed on. `raises`: an error, and what it means here."""
+    inbox, outbox = scene.stage.endpoint("inbox"), scene.stage.endpoint("outbox")
+    collecting = scene.stage.play(collect, outbox, len(good), name="outbox")
+    scene.recording.wait("bind", "outbox")
+    scene.stage.play(post, inbox, [*sent, [b"last", b"{}"], [b"last", b"{}"]], name="inbox")
+    answer = scene.answer(Call((inbox, outbox, len(good), NOW)))
+    trouble: BaseException | None = None
+    outcome = None
+    try:
+        [outcome] = answer.outcomes(ALL)
+    except (TookTooLong, Raised) as error:
+        trouble = error
+    got = collecting.result(ALL + 2)
+    for number, (wanted, found) in enumerate(zip(good, got, strict=False)):
+        _compare(scene, number + 1, _stamped(wanted), found)
+    if outcome and outcome.error:
+        for name, label in raises.items():
+            if name in outcome.raised:
+                raise NotYet(label, f"It raised {outcome.error}: {outcome.message}")
+        unexpected(outcome)
+    if len(got) < len(good):
+        happened = f"{len(got)} of {len(good)} messages were passed on"
+        if trouble:
+            raise trouble
+        raise NotYet("what had to be dropped was counted" if raises else "", f"{happened}, and your function returned.")
+    if outcome and outcome.left_open:
+        raise NotYet(
+            "a socket was left open", "Your function had returned, and a socket of its Context was still open."
+        )
+    if trouble:
+        raise trouble
+
+
+def _compare(scene: Scene, number: int, wanted: tuple[bytes, dict[str, Any], list[bytes]], found: list[bytes]) -> None:
+    """Find the words for the difference between a message that was to come and the one that came."""
+    title, header, more = wanted
+    event = scene.first("receive", "outbox", number)
+    came = f"Message {number} was to have {2 + len(more)} frames, [{_plain(title)}] first, and came as {found!r:.200}."
+    if len(found) == 1:
+        raise NotYet("one message became several", came, event)
+    seen = _header(found[1])
+    if found[0] != title and found[0][:3] == title[:3] and seen is not None and seen.get("seen"):
+        raise NotYet("the title was taken for text", came, event)
+    if seen is None or "seen" not in seen or (found[0] != title and title != b"last"):
+        raise NotYet("what had to be dropped was passed on" if title == b"good" else "", came, event)
+    if seen["seen"] != header["seen"] and not _same(seen["seen"]):
+        raise NotYet("the date is not in ISO 8601", f"`now` was {header['seen']}, and came as {seen['seen']!r}.", event)
+    if not header.items() - {("seen", header["seen"])} <= seen.items():
+        raise NotYet("the header lost what it had", f"The header was to be {header}, and came as {seen}.", event)
+    if found[2:] != more:
+        kept = [frame for frame in more if frame]
+        empty = found[2:] == kept and len(kept) < len(more)
+        label = "empty frames were dropped" if empty else "frames behind the second did not arrive"
+        raise NotYet(label if len(found) < 2 + len(more) else "", came, event)
+
+
+def _header(frame: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(frame)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _same(text: object) -> bool:
+    """Whether this is another way to write the same moment in ISO 8601, with its T."""
+    try:
+        return isinstance(text, str) and "T" in text and datetime.fromisoformat(text) == NOW
+    except (ValueError, TypeError):
+        return False
+
+
+def _plain(frame: bytes) -> str:
+    return frame.decode(errors="backslashreplace")
+
+
+def frames_of_any_number(scene: Scene) -> None:
+    """messages of two frames and of more"""
+    good = [
+        [b"tea", b'{"kind": "drink"}'],
+        [b"egg", b'{"kind": "food"}', b"\xff\xd8 a photo"],
+        [b"soup", b'{"kind": "food"}', b"", b"salt", b""],
+        [b"milk", b"{}", b'{"kind": "drink"}'],
+    ]
+    _play(scene, good, *good, raises={"TypeError": "a date went into JSON as it was"})
+
+
+def titles_that_are_no_text(scene: Scene) -> None:
+    """titles and photos that are no text"""
+    good = [
+        [b"caf\xe9", '{"name": "café"}'.encode(), b"\xe9"],
+        [b"caf\xc3\xa9\0", b'{"name": "caf\\u00e9"}', b"\0"],
+        [b"", b'{"name": ""}', b"\x80\x81"],
+    ]
+    _play(scene, good, *good, raises={"UnicodeDecodeError": "the title was taken for text"})
+
+
+def messages_to_be_dropped(scene: Scene) -> None:
+    """messages that are none"""
+    good = [[b"good", b'{"n": %d}' % n, b"more"] for n in range(3)]
+    no_json = [[b"bad", b"kind: drink"], [b"bad", b'{"kind": "caf\xe9"}', b"x"], [b"bad", b"", b"x"]]
+    mixed = [good[0], *no_json, good[1], good[2]]
+    _play(scene, good, *mixed, raises={"ValueError": "a header that is no JSON ended the function"})
+
+
+def messages_too_short(scene: Scene) -> None:
+    """messages of one frame"""
+    good = [[b"good", b'{"n": %d}' % n, b"more"] for n in range(3)]
+    label = "a message of one frame ended the function"
+    _play(scene, good, good[0], [b"{}"], [b""], good[1], good[2], raises={"ValueError": label, "IndexError": label})
+
+
+def json_that_is_no_object(scene: Scene) -> None:
+    """headers that are JSON and no object"""
+    good = [[b"good", b'{"n": %d}' % n, b"more"] for n in range(3)]
+    bad = [[b"bad", text, b"x"] for text in (b"[1]", b"7", b'"seen"', b"null")]
+    label = "any JSON was taken for an object"
+    _play(
+        scene, good, good[0], *bad, good[1], good[2],
+        raises={"TypeError": label, "AttributeError": label, "IndexError": label, "ValueError": label},
+    )  # fmt: skip
+
+
+TRY = frames_of_any_number
+SCENES = (
+    frames_of_any_number,
+    titles_that_are_no_text,
+    messages_to_be_dropped,
+    messages_too_short,
+    json_that_is_no_object,
+)
+
+QUESTIONS = {
+    "15.1": Question(
+        "Four peers send the word café: from Python, from C with a zero at its end, in Latin-1 from an old program, "
+        "and typed as e with an accent behind it. How many of them are, received and decoded as UTF-8, equal to 'café'?",
+        {
+            "a": ("All four: it is one word.", "bytes are taken for text"),
+            "b": ("Three: only Latin-1 is another encoding.", "what looks equal is taken for equal"),
+            "c": ("One.", ""),
+        },
+        "A zero at the end is a fifth character, Latin-1 is no UTF-8 and raises an error, and e with an accent behind "
+        "it are two characters. What is to be equal has to be the same bytes.",
+    ),
+    "15.2": Question(
+        "A PUSH sends the first of two frames, with SNDMORE, and pauses. The PULL polls. What does it see?",
+        {
+            "a": ("The first frame.", "frames are taken for messages"),
+            "b": ("Nothing, until the second frame is sent.", ""),
+            "c": ("An empty message, which is filled later.", "a message is taken for a stream"),
+        },
+        "The frames stay at the sender until the last one is there; then the message goes out as a whole. Nobody ever "
+        "sees a part of it.",
+    ),
+    "15.3": Question(
+        "A sink calls `recv` four times. Four results have been sent, each of two frames: a label and the result. What "
+        "does the sink get?",
+        {
+            "a": ("The four results.", "recv is taken for the last frame of a message"),
+            "b": ("The four labels; the other frames are dropped.", "recv is taken for a message"),
+            "c": ("Two labels and two results, one after the other.", ""),
+        },
+        "`recv` gives the next frame, and the frames of all messages stand in one line. Nothing is dropped and nothing "
+        "raises; half of the results are still in the socket.",
+    ),
+    "15.4": Question(
+        "A stranger sends an object with `send_pyobj`, and we do nothing but `recv_pyobj`. What can happen?",
+        {
+            "a": ("Whatever the stranger likes: receiving it runs code.", ""),
+            "b": ("An error, if we do not have the class.", "pickle is taken for a format of data"),
+            "c": ("Nothing, as long as we do not use the object.", "unpickling is taken for reading"),
+        },
+        "A pickle says which function is to be called to make the object, with which arguments; unpickling calls it. "
+        "Never unpickle what comes from somebody you do not trust.",
+    ),
+}
+
+_SOLUTION = """\
+import json
+
+import zmq
+
+def stamp(ctx, inbox, outbox, count, now):
+    with ctx.socket(zmq.PULL) as pull, ctx.socket(zmq.PUSH) as push:
+        pull.bind(inbox)
+        push.connect(outbox)
+        while count > 0:
+            frames = pull.recv_multipart()
+            try:
+                header = json.loads(frames[1])
+                header.update(seen=now.isoformat())
+            except (IndexError, ValueError, AttributeError):
+                continue
+            frames[1] = json.dumps(header).encode()
+            push.send_multipart(frames)
+            count -= 1
+"""
+
+
+def _changed(*pairs: tuple[str, str]) -> str:
+    source = _SOLUTION
+    for old, new in pairs:
+        if old not in source:
+            raise ValueError(f"the bank of {__name__} changes a line that is not there: {old!r}")
+        source = source.replace(old, new)
+    return source
+
+
+WRONG = {
+    "frames behind the second did not arrive": GIVEN + "    # as it was\n",
+    "frames behind the second did not arrive (2)": _changed(("send_multipart(frames)", "send_multipart(frames[:2])")),
+    "frames behind the second did not arrive (3)": _changed(("send_multipart(frames)", "send_multipart(frames[:3])")),
+    "one message became several": _changed(
+        ("push.send_multipart(frames)", "for frame in frames:\n                push.send(frame)")
+    ),
+    "empty frames were dropped": _changed(
+        ("send_multipart(frames)", "send_multipart(frames[:2] + [f for f in frames[2:] if f])")
+    ),
+    "the title was taken for text": _changed(
+        ("            frames[1] =", "            frames[0] = frames[0].decode().encode()\n            frames[1] =")
+    ),
+    "the title was taken for text (2)": _changed(
+        (
+            "            frames[1] =",
+            "            frames[0] = frames[0].decode(errors='ignore').strip().encode()\n            frames[1] =",
+        )
+    ),
+    "a date went into JSON as it was": _changed(("now.isoformat()", "now")),
+    "the date is not in ISO 8601": _changed(("now.isoformat()", "str(now)")),
+    "the date is not in ISO 8601 (2)": _changed(("now.isoformat()", "now.timestamp()")),
+    "a message of one frame ended the function": _changed(("IndexError, ", "")),
+    "a message of one frame ended the function (2)": _changed(
+        (
+            "            try:\n                header = json.loads(frames[1])",
+            "            title, header, *more = frames\n            try:\n                header = json.loads(header)",
+        )
+    ),
+    "a header that is no JSON ended the function": _changed(("ValueError, ", "")),
+    "a header that is no JSON ended the function (2)": _changed(("ValueError", "UnicodeDecodeError")),
+    "any JSON was taken for an object": _changed((", AttributeError", "")),
+    "any JSON was taken for an object (2)": _changed(
+        ("header.update(seen=now.isoformat())", 'header["seen"] = now.isoformat()')
+    ),
+    "what had to be dropped was passed on": _changed(
+        ("                continue", '                header, frames = {"seen": now.isoformat()}, [*frames, b"", b""]')
+    ),
+    "what had to be dropped was counted": _changed(
+        ("while count > 0:", "for _ in range(count):"), ("            count -= 1\n", "")
+    ),
+    "the header lost what it had": _changed(
+        ("header.update(seen=now.isoformat())", 'header.keys(); header = {"seen": now.isoformat()}')
+    ),
+    "a socket was left open": _changed(
+        ("import json\n", "import json\n\nsockets = []\n"),
+        (
+            "    with ctx.socket(zmq.PULL) as pull, ctx",
+            "    pull = ctx.socket(zmq.PULL)\n    sockets.append(pull)\n    with ctx",
+        ),
+    ),
+}
+
+RIGHT = {
+    "by form, with a function that reads the header": """\
+import json, zmq
+
+def read(header):
+    try:
+        value = json.loads(header.decode("utf-8"))
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+def stamp(ctx, inbox, outbox, count, now):
+    done = 0
+    with ctx.socket(zmq.PUSH) as push, ctx.socket(zmq.PULL) as pull:
+        push.connect(outbox)
+        pull.bind(inbox)
+        while done < count:
+            match pull.recv_multipart():
+                case [title, header, *more] if (known := read(header)) is not None:
+                    header = json.dumps({**known, "seen": now.isoformat()}, ensure_ascii=False)
+                    push.send_multipart([title, header.encode(), *more])
+                    done += 1
+""",
+    "frame by frame, as long as there are more": """\
+import json, zmq
+
+def stamp(ctx, inbox, outbox, count, now):
+    pull, push = ctx.socket(zmq.PULL), ctx.socket(zmq.PUSH)
+    try:
+        pull.bind(inbox)
+        push.connect(outbox)
+        while count:
+            frames = [pull.recv()]
+            while pull.getsockopt(zmq.RCVMORE):
+                frames.append(pull.recv())
+            if len(frames) < 2:
+                continue
+            try:
+                header = json.loads(str(frames[1], "utf-8"))
+            except (UnicodeDecodeError, json.JSONDecodeError):
+                continue
+            if type(header) is not dict:
+                continue
+            header["seen"] = now
+            frames[1] = bytes(json.dumps(header, default=lambda date: date.isoformat()), "utf-8")
+            for frame in frames[:-1]:
+                push.send(frame, zmq.SNDMORE)
+            push.send(frames[-1])
+            count -= 1
+    finally:
+        pull.close()
+        push.close()
+""",
+}
