@@ -233,7 +233,7 @@ SCENES = (
 QUESTIONS = {
     "15.1": Question(
         "Four peers send the word café: from Python, from C with a zero at its end, in Latin-1 from an old program, "
-        "and typed as e with an accent behind it. How many of them are, received and decoded as UTF-8, equal to 'café'?",
+        "and typed as e with an accent behind it. How many of them are, once decoded as UTF-8, equal to 'café'?",
         {
             "a": ("All four: it is one word.", "bytes are taken for text"),
             "b": ("Three: only Latin-1 is another encoding.", "what looks equal is taken for equal"),
