@@ -213,7 +213,8 @@ class _Telling:
     def _frame(self, e: Event, n: int, frame: Frame) -> str:
         if isinstance(frame, bytes):
             own = self.ids.get((e.actor, e.socket, frame)) if n == 0 and e.socket.startswith("ROUTER") else None
-            if own is None and frame.startswith(b"\0") and len(frame) == 5:
+            unknown = own is None and not e.socket.startswith(("XPUB", "XSUB"))  # there a 0 cancels a subscription
+            if unknown and frame.startswith(b"\0") and len(frame) == 5:
                 own = self.ids.get(("", "", frame), "id")
             if own is not None:
                 return f"‹{own}›"

@@ -291,6 +291,11 @@ def test_a_routing_id_is_shown_as_its_actors_name(clients: list[tuple[str, bytes
     assert told == shown
 
 
+def test_a_cancelled_subscription_is_not_taken_for_a_routing_id() -> None:
+    run = recording(send("a", b"\0milk", socket="XSUB"), receive("b", b"\0milk", of="a", socket="XPUB", theirs="XSUB"))
+    assert lines(sequence(run)) == ["a → b: [0x006d696c6b]"]
+
+
 def test_ids_that_differ_from_run_to_run_do_not_change_the_picture() -> None:
     def run(routing_id: bytes) -> Recording:
         return recording(

@@ -276,6 +276,12 @@ def test_open_allows_to_bind_it(run: Run, capsys: Out, role: Callable[..., Any])
     assert capsys.readouterr().err.startswith("bound to tcp://0.0.0.0:")
 
 
+@pytest.mark.parametrize("role", BINDING)
+def test_an_address_for_this_process_alone_is_not_told(run: Run, capsys: Out, role: Callable[..., Any]) -> None:
+    assert run(role, "--endpoint", "inproc://here") == 0
+    assert capsys.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("role", CONNECTING)
 def test_open_allows_to_connect_to_it(run: Run, capsys: Out, role: Callable[..., Any]) -> None:
     assert run(role, "--endpoint", "tcp://0.0.0.0:1", "--open") == 0

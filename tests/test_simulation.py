@@ -135,6 +135,16 @@ def test_an_endpoint_is_bound_once() -> None:
         network.run(1.0)
 
 
+def test_with_immediate_nothing_waits_for_a_peer_that_is_not_there() -> None:
+    recording = Recording()
+    network = Network(write=recording.write)
+    network.play("client", speaker("at once", later={1.0: say("early"), 3.0: say("in time")}, immediate=1))
+    network.at(2.0, lambda: network.play("server", listener(zmq.DEALER)))
+    network.run(HOUR)
+    assert heard(network, "server") == ["in time"]
+    assert recording.count("refused", "client") == 2
+
+
 # -- cut and heal -------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,553 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Shared queue: envelopes that come back as they went, requests dealt in turn, services that come and go, and faults.
+
+Which services the broker knows is seen by asking until each has answered; from then on it deals in turn.
+"""
+
+import random
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from diagrams import trace
+from diagrams.recording import Recording
+from diagrams.wire import Wire
+from patterns.process import Process
+from patterns.shared_queue import GUARANTEES, broker, client, service, unwrap, wrap
+from patterns.stage import Actor, Stage
+
+WAIT = 10.0  # seconds for what has to come
+STUCK = 0.2  # seconds after which what never comes is given up
+
+ipc = pytest.mark.skipif(not zmq.has("ipc"), reason="no ipc on this system")
+signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP and SIGINT for processes here")
+
+
+@pytest.fixture(params=["plain context", "tracing context"])
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    with Stage(zmq.Context() if request.param == "plain context" else trace.Context(Recording())) as it:
+        yield it
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """What a held service waits for; open at the end, whatever happens."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def ends(stage: Stage) -> tuple[str, str]:
+    return stage.endpoint("clients"), stage.endpoint("services")
+
+
+def sign(request: bytes) -> bytes:
+    """Work that says who has done it."""
+    return request + b" by " + threading.current_thread().name.encode()
+
+
+def signed(ctx: zmq.Context[Any], backend: str, name: str) -> None:
+    """A service that signs what it does, for a process."""
+    service(ctx, backend, lambda request: request + b" by " + name.encode())
+
+
+def thinker(ctx: zmq.Context[Any], backend: str, told: str) -> None:
+    """A service that tells what it was asked and thinks about it for ever."""
+    with ctx.socket(zmq.DEALER) as tell:
+        tell.connect(told)
+
+        def think(request: bytes) -> bytes:
+            tell.send(request)
+            return bytes(tell.recv())
+
+        service(ctx, backend, think)
+
+
+def ask(stage: Stage, *requests: str, name: str = "client") -> Actor:
+    return stage.play(partial(client, frontend=stage.endpoint("clients")), *requests, name=name)
+
+
+def dealer(stage: Stage, end: str = "clients") -> Any:
+    """A socket of the test's that can ask and hear several things at a time; the envelope is its own business."""
+    socket = stage.socket(zmq.DEALER, rcvtimeo=int(WAIT * 1000), sndtimeo=int(WAIT * 1000), linger=0)
+    socket.connect(stage.endpoint(end))
+    return socket
+
+
+def known(socket: Any, *services: bytes) -> None:
+    """Ask until each of these has answered, so that the broker knows them all."""
+    missing, until = set(services), time.monotonic() + WAIT
+    while missing and time.monotonic() < until:
+        socket.send_multipart([b"", b"who"])
+        missing.discard(socket.recv_multipart()[1].removeprefix(b"who by "))
+    assert not missing
+
+
+def answers(socket: Any, count: int) -> list[bytes]:
+    return sorted(socket.recv_multipart()[-1] for _ in range(count))
+
+
+def is_stuck(actor: Actor) -> bool:
+    try:
+        actor.result(STUCK)
+    except TimeoutError:
+        return not actor.done
+    return False
+
+
+# -- envelopes ----------------------------------------------------------------------------------------------------
+
+
+def some(seed: int, hops: int) -> tuple[list[bytes], list[bytes]]:
+    """Ids of so many hops, none of them empty, and a body of one to four frames, empty ones among them."""
+    dice = random.Random(f"{seed} {hops}")
+    ids = [dice.randbytes(dice.randint(1, 6)) for _ in range(hops)]
+    return ids, [dice.randbytes(dice.choice((0, 0, 1, 5))) for _ in range(dice.randint(1, 4))]
+
+
+@pytest.mark.parametrize("hops", range(5))
+def test_what_was_wrapped_is_unwrapped_as_it_was(hops: int) -> None:
+    for seed in range(200):
+        ids, body = some(seed, hops)
+        frames = wrap(ids, body)
+        assert unwrap(frames) == (ids, body)
+        assert frames[hops] == b""
+        assert len(frames) == hops + 1 + len(body)
+
+
+@pytest.mark.parametrize("hops", range(5))
+def test_a_rep_takes_off_the_same_envelope_and_puts_it_on_again(stage: Stage, hops: int) -> None:
+    stage.play(broker, *ends(stage))
+    stage.play(service, stage.endpoint("services"))
+    socket = dealer(stage)
+    for seed in range(20):
+        ids, body = some(seed, hops)
+        socket.send_multipart(wrap(ids, body))
+        assert unwrap(socket.recv_multipart()) == (ids, [frame.upper() for frame in body])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        pytest.param(partial(wrap, [b"ann", b""], [b"tea"]), "ids: expected none that is empty", id="an empty id"),
+        pytest.param(partial(wrap, [b"ann"], []), "body: expected at least one frame", id="nothing to wrap"),
+        pytest.param(partial(unwrap, [b"ann", b"tea"]), "frames: expected an empty one", id="no delimiter"),
+        pytest.param(partial(unwrap, [b"ann", b""]), "frames: expected an empty one in front", id="no body"),
+        pytest.param(partial(unwrap, []), "frames: expected an empty one", id="no frames"),
+    ],
+)
+def test_what_is_no_envelope_is_refused(call: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.parametrize("reply", [[b"HELLO"], [b"ann", b"", b"HELLO"], [b""]], ids=["none", "an id", "no body"])
+def test_a_req_hangs_up_on_a_reply_that_does_not_begin_with_a_delimiter_and_a_body(reply: list[bytes]) -> None:
+    with Stage() as stage:
+        router, req = (stage.socket(kind, rcvtimeo=int(WAIT * 1000), linger=0) for kind in (zmq.ROUTER, zmq.REQ))
+        router.bind(stage.endpoint("server"))
+        with req.get_monitor_socket(zmq.EVENT_DISCONNECTED) as hung_up:
+            req.connect(stage.endpoint("server"))
+            req.send(b"hello")
+            routing_id, *_ = router.recv_multipart()
+            for frames in (reply, [b"", b"HELLO"]):
+                router.send_multipart([routing_id, *frames])
+            assert hung_up.poll(WAIT * 1000)
+            req.disable_monitor()
+        assert not req.poll(STUCK * 1000)
+
+
+@pytest.mark.parametrize("message", [[b"hello"], [b"ann", b"hello"], [b""]], ids=["none", "an id", "no body"])
+def test_a_rep_says_that_it_has_something_and_has_nothing_when_the_delimiter_is_lost(message: list[bytes]) -> None:
+    with Stage() as stage:
+        rep, socket = stage.socket(zmq.REP), stage.socket(zmq.DEALER)
+        rep.bind(stage.endpoint("server"))
+        socket.connect(stage.endpoint("server"))
+        socket.send_multipart(message)
+        assert rep.poll(WAIT * 1000)
+        with pytest.raises(zmq.Again):
+            rep.recv(zmq.DONTWAIT)
+        assert not rep.poll(0)
+
+
+# -- in fair weather ----------------------------------------------------------------------------------------------
+
+
+def bound_broker(home: Stage, recording: Recording, transport: str) -> tuple[str, str]:
+    """Play a broker whose tracing Context makes known where it is bound."""
+    home.play(broker, *(["tcp://127.0.0.1:*"] * 2 if transport == "tcp" else ends(home)))
+    recording.wait("bind", "broker", count=2, timeout=WAIT)
+    where = {e.socket: e.detail for e in recording if (e.kind, e.actor) == ("bind", "broker")}
+    return where["ROUTER"], where["DEALER"]
+
+
+@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
+@pytest.mark.parametrize("traced", [False, True], ids=["plain context", "tracing context"])
+def test_a_client_is_answered_through_the_broker(transport: str, traced: bool) -> None:
+    recording = Recording()
+    with Stage(trace.Context(recording)) as home, Stage(trace.Context(recording) if traced else None) as elsewhere:
+        frontend, backend = bound_broker(home, recording, transport)
+        elsewhere.play(service, backend)
+        asking = elsewhere.play(partial(client, frontend=frontend), "one", "two", "three", name="client")
+        assert asking.result(WAIT) == ["ONE", "TWO", "THREE"]
+
+
+@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
+@pytest.mark.skipif(not zmq.has("curve"), reason="no CURVE in this libzmq")
+def test_under_curve_only_who_has_the_keys_is_let_in(transport: str) -> None:
+    recording = Recording()
+    public, secret = zmq.curve_keypair()
+    theirs, ours, open_to_all = trace.Context(recording), trace.Context(recording), zmq.Context()
+    theirs.curve_publickey, theirs.curve_secretkey, theirs.curve_server = public, secret, True
+    ours.curve_publickey, ours.curve_secretkey = zmq.curve_keypair()
+    ours.curve_serverkey = public
+    with Stage(theirs) as home, Stage(ours) as abroad, Stage(open_to_all) as street:
+        for kind, end in zip((zmq.REQ, zmq.REP), bound_broker(home, recording, transport), strict=True):
+            stranger = street.socket(kind, linger=0)
+            with stranger.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL) as turned_away:
+                stranger.connect(end)
+                assert turned_away.poll(WAIT * 1000)
+                assert recv_monitor_message(turned_away)["event"] == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+                stranger.disable_monitor()
+        frontend, backend = (e.detail for e in recording if (e.kind, e.actor) == ("bind", "broker"))
+        abroad.play(service, backend)
+        assert abroad.play(partial(client, frontend=frontend), "hello", name="client").result(WAIT) == ["HELLO"]
+
+
+@pytest.mark.parametrize("order", ["broker service client", "client service broker", "service client broker"])
+def test_the_roles_may_start_in_any_order(stage: Stage, order: str) -> None:
+    for role in order.split():
+        if role == "client":
+            asking = ask(stage, "one", "two")
+        elif role == "service":
+            stage.play(service, stage.endpoint("services"))
+        else:
+            stage.play(broker, *ends(stage))
+    assert asking.result(WAIT) == ["ONE", "TWO"]
+
+
+def test_each_client_gets_the_replies_to_its_own_requests(stage: Stage) -> None:
+    stage.play(broker, *ends(stage))
+    for _ in range(3):
+        stage.play(service, stage.endpoint("services"))
+    names = [f"client {n}" for n in range(8)]
+    asking = {name: ask(stage, *(f"{name}: {i}" for i in range(20)), name=name) for name in names}
+    for name, actor in asking.items():
+        assert actor.result(WAIT) == [f"{name}: {i}".upper() for i in range(20)]
+
+
+def test_requests_are_dealt_to_the_services_in_turn(stage: Stage) -> None:
+    stage.play(broker, *ends(stage))
+    for name in ("A", "B", "C"):
+        stage.play(service, stage.endpoint("services"), sign, name=name)
+    socket = dealer(stage)
+    known(socket, b"A", b"B", b"C")
+    for number in range(9):
+        socket.send_multipart([b"", b"%d" % number])
+    shares = [answer.rpartition(b" ")[2] for answer in answers(socket, 9)]
+    assert shares[:3] * 3 == shares
+    assert sorted(shares) == [b"A"] * 3 + [b"B"] * 3 + [b"C"] * 3
+
+
+def test_a_quick_reply_overtakes_a_slow_one(stage: Stage, gate: threading.Event) -> None:
+    stage.play(broker, *ends(stage))
+    for name in ("A", "B"):
+        stage.play(service, stage.endpoint("services"), lambda r: sign(r) if r == b"who" else held(gate, r), name=name)
+    known(dealer(stage), b"A", b"B")
+    slow = ask(stage, "slow", name="slow client")
+    assert is_stuck(slow)
+    assert ask(stage, "quick").result(WAIT) == ["quick"]
+    gate.set()
+    assert slow.result(WAIT) == ["slow"]
+
+
+def held(gate: threading.Event, request: bytes) -> bytes:
+    """Work that is done at once, but for a slow request, which takes until the gate is open."""
+    assert request != b"slow" or gate.wait(WAIT)
+    return request
+
+
+def bridge(ctx: zmq.Context[Any], backend: str, frontend: str) -> None:
+    """Hand the requests of one broker to another broker, frames unchanged."""
+    with ctx.socket(zmq.DEALER) as here, ctx.socket(zmq.DEALER) as there:
+        here.connect(backend)
+        there.connect(frontend)
+        zmq.proxy(here, there)
+
+
+def test_two_brokers_in_a_row_give_two_ids_in_front_of_one_delimiter(stage: Stage) -> None:
+    stage.play(broker, *ends(stage))
+    stage.play(broker, stage.endpoint("inner"), stage.endpoint("last"), name="inner broker")
+    stage.play(bridge, stage.endpoint("services"), stage.endpoint("inner"))
+    last = dealer(stage, "last")
+    asking = ask(stage, "hello")
+    ids, body = unwrap(last.recv_multipart())
+    assert ([len(i) for i in ids], body) == ([5, 5], [b"hello"])
+    last.send_multipart(wrap(ids, [b"HELLO"]))
+    assert asking.result(WAIT) == ["HELLO"]
+
+
+# -- services come and go -----------------------------------------------------------------------------------------
+
+
+def test_requests_wait_in_the_broker_until_a_service_comes(stage: Stage) -> None:
+    stage.play(broker, *ends(stage))
+    asking = [ask(stage, "hello", name=f"client {n}") for n in range(3)]
+    assert all(map(is_stuck, asking))
+    stage.play(service, stage.endpoint("services"))
+    assert [actor.result(WAIT) for actor in asking] == [["HELLO"]] * 3
+
+
+@signals
+def test_a_client_does_not_notice_that_another_service_has_taken_over(stage: Stage) -> None:
+    stage.play(broker, *ends(stage))
+    asking = stage.socket(zmq.REQ, rcvtimeo=int(WAIT * 1000))
+    asking.connect(stage.endpoint("clients"))
+    for name in ("A", "B", "C"):
+        asking.send(b"hello")
+        process = stage.spawn(signed, stage.endpoint("services"), name)
+        assert asking.recv() == b"hello by " + name.encode()
+        process.kill()
+
+
+def test_a_service_that_joins_gets_its_turn(stage: Stage) -> None:
+    stage.play(broker, *ends(stage))
+    stage.play(service, stage.endpoint("services"), sign, name="A")
+    socket = dealer(stage)
+    known(socket, b"A")
+    stage.play(service, stage.endpoint("services"), sign, name="B")
+    known(socket, b"A", b"B")
+
+
+def test_replies_are_passed_on_while_no_service_has_room() -> None:
+    context = zmq.Context()
+    context.sndhwm = 1
+    with Stage(context) as stage:
+        stage.play(broker, "inproc://clients", "inproc://services")
+        rep = stage.socket(zmq.REP, rcvhwm=1, sndhwm=1000, rcvtimeo=int(WAIT * 1000))
+        rep.connect("inproc://services")
+        asking = []
+        for number in range(5):  # one in the service's hands, two on the way to it, one with the broker, one before it
+            asking.append(stage.socket(zmq.REQ, rcvtimeo=int(WAIT * 1000), linger=0))
+            asking[-1].connect("inproc://clients")
+            asking[-1].send(b"%d" % number)
+            if number == 0:
+                assert rep.recv() == b"0"
+        assert not asking[4].poll(STUCK * 1000)  # time for a broker to get stuck
+        rep.send(b"zero")
+        assert asking[0].recv() == b"zero"
+        for _ in range(4):
+            request = rep.recv()
+            rep.send(request + b"!")
+            assert asking[int(request)].recv() == request + b"!"
+
+
+# -- what strangers say -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param([b"hello"], id="no delimiter"),
+        pytest.param([b"ann", b"hello"], id="an id and no delimiter"),
+        pytest.param([b""], id="a delimiter and no body"),
+        pytest.param([b"ann", b""], id="an id, a delimiter and no body"),
+    ],
+)
+def test_a_request_that_is_none_is_lost_and_the_next_is_answered(stage: Stage, message: list[bytes]) -> None:
+    stage.play(broker, *ends(stage))
+    stage.play(service, stage.endpoint("services"))
+    socket = dealer(stage)
+    socket.send_multipart(message)
+    socket.send_multipart([b"", b"hello"])
+    assert socket.recv_multipart() == [b"", b"HELLO"]
+    assert not socket.poll(STUCK * 1000)
+
+
+def test_a_reply_to_nobody_is_lost_and_the_next_is_passed_on(stage: Stage) -> None:
+    stage.play(broker, *ends(stage))
+    stranger = dealer(stage, "services")
+    asking = ask(stage, "hello")
+    ids, body = unwrap(stranger.recv_multipart())
+    for message in ([b"nobody", b"", b"x"], [b""], [b"x"], [*ids], [b"", *ids, b"", b"x"]):
+        stranger.send_multipart(message)
+    stranger.send_multipart(wrap(ids, [b"HELLO"]))
+    assert body == [b"hello"]
+    assert asking.result(WAIT) == ["HELLO"]
+
+
+# -- under faults -------------------------------------------------------------------------------------------------
+
+
+def test_guarantees_name_tests_of_this_file() -> None:
+    assert list(GUARANTEES) == ["crash", "freeze", "cut", "slow", "restart"]
+    for word, test in GUARANTEES.values():
+        assert word in ("safe", "lost", "duplicated", "reordered", "blocked")
+        assert callable(globals().get(test)), f"there is no {test}"
+        assert test.startswith("test_")
+
+
+def crash(stage: Stage) -> Actor:
+    """Kill the only service while it has a client's request, and return that client."""
+    told = stage.socket(zmq.DEALER, rcvtimeo=int(WAIT * 1000))
+    told.bind(stage.endpoint("told"))
+    stage.play(broker, *ends(stage))
+    process: Process = stage.spawn(thinker, stage.endpoint("services"), stage.endpoint("told"))
+    asking = ask(stage, "hello")
+    assert told.recv() == b"hello"
+    process.kill()
+    return asking
+
+
+@signals
+def test_a_client_whose_service_dies_with_the_request_waits_for_ever(stage: Stage) -> None:
+    asking = crash(stage)
+    stage.play(service, stage.endpoint("services"), name="another service")
+    assert ask(stage, "anyone", name="another client").result(WAIT) == ["ANYONE"]
+    assert is_stuck(asking)
+
+
+@signals
+def test_a_restarted_service_gets_new_requests_and_not_the_old_one(stage: Stage) -> None:
+    asking, seen = crash(stage), list[bytes]()
+    stage.play(service, stage.endpoint("services"), lambda request: seen.append(request) or request, name="restarted")
+    assert ask(stage, "anyone", name="another client").result(WAIT) == ["anyone"]
+    assert is_stuck(asking)
+    assert seen == [b"anyone"]
+
+
+@signals
+def test_every_second_request_waits_for_a_frozen_service_until_it_thaws(stage: Stage) -> None:
+    stage.play(broker, *ends(stage))
+    stage.play(service, stage.endpoint("services"), sign, name="A")
+    process = stage.spawn(signed, stage.endpoint("services"), "B")
+    socket = dealer(stage)
+    known(socket, b"A", b"B")
+    process.freeze()
+    for number in range(6):
+        socket.send_multipart([b"", b"%d" % number])
+    assert [answer.rpartition(b" ")[2] for answer in answers(socket, 3)] == [b"A"] * 3
+    assert not socket.poll(STUCK * 1000)
+    process.thaw()
+    assert [answer.rpartition(b" ")[2] for answer in answers(socket, 3)] == [b"B"] * 3
+
+
+def test_a_client_whose_request_is_cut_off_waits_for_ever() -> None:
+    recording = Recording()
+    with Stage(trace.Context(recording)) as stage, Wire(stage.endpoint("services")) as wire:
+        stage.play(broker, *ends(stage))
+        stage.play(service, wire.endpoint)
+        assert ask(stage, "are you up", name="first client").result(WAIT) == ["ARE YOU UP"]
+        wire.freeze()
+        asking = ask(stage, "hello")
+        recording.wait("sent", "broker", count=3, timeout=WAIT)
+        wire.cut()
+        wire.heal()
+        assert ask(stage, "anyone", name="another client").result(WAIT) == ["ANYONE"]
+        assert is_stuck(asking)
+
+
+def test_a_reply_is_not_lost_with_a_connection_that_comes_back_in_time(stage: Stage, gate: threading.Event) -> None:
+    got, seen = threading.Event(), list[bytes]()
+
+    def held(request: bytes) -> bytes:
+        seen.append(request)
+        got.set()
+        assert gate.wait(WAIT)
+        return request.upper()
+
+    stage.play(broker, *ends(stage))
+    with Wire(stage.endpoint("services")) as wire:
+        stage.play(service, wire.endpoint, held)
+        asking = ask(stage, "hello")
+        assert got.wait(WAIT)
+        wire.cut()
+        gate.set()
+        wire.heal()
+        assert asking.result(WAIT) == ["HELLO"]
+        assert seen == [b"hello"]
+
+
+def test_a_slow_service_delays_its_own_requests_and_no_others(stage: Stage, gate: threading.Event) -> None:
+    def slow(request: bytes) -> bytes:
+        assert request == b"who" or gate.wait(WAIT)
+        return request + b" by slow"
+
+    stage.play(broker, *ends(stage))
+    stage.play(service, stage.endpoint("services"), slow, name="slow")
+    stage.play(service, stage.endpoint("services"), sign, name="quick")
+    socket = dealer(stage)
+    known(socket, b"slow", b"quick")
+    for number in range(10):
+        socket.send_multipart([b"", b"%d" % number])
+    assert [answer.rpartition(b" ")[2] for answer in answers(socket, 5)] == [b"quick"] * 5
+    assert not socket.poll(STUCK * 1000)
+    gate.set()
+    assert [answer.rpartition(b" ")[2] for answer in answers(socket, 5)] == [b"slow"] * 5
+
+
+@signals
+def test_a_restarted_broker_has_lost_who_asked_and_is_found_by_all(stage: Stage, gate: threading.Event) -> None:
+    got = threading.Event()
+
+    def work(request: bytes) -> bytes:
+        got.set()
+        return held(gate, request)
+
+    process = stage.spawn(broker, *ends(stage))
+    stage.play(service, stage.endpoint("services"), work)
+    asking = ask(stage, "slow")
+    assert got.wait(WAIT)
+    process.kill()
+    stage.play(broker, *ends(stage), name="restarted broker")
+    gate.set()
+    assert ask(stage, "anyone", name="another client").result(WAIT) == ["anyone"]
+    assert is_stuck(asking)
+
+
+# -- from the shell -----------------------------------------------------------------------------------------------
+
+
+@signals
+def test_from_the_shell_a_client_is_answered_and_ctrl_c_ends_the_rest() -> None:
+    def start(*words: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "patterns.shared_queue", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[1],
+        )
+        clean.callback(process.communicate, timeout=WAIT)
+        clean.callback(process.kill)
+        return process
+
+    free = "tcp://127.0.0.1:0"
+    with ExitStack() as clean:
+        queue = start("broker", "--frontend", free, "--backend", free)
+        assert queue.stderr
+        assert select.select([queue.stderr], [], [], WAIT)[0]
+        frontend, backend = (queue.stderr.readline().removeprefix("bound to ").strip() for _ in range(2))
+        serving = start("service", "--backend", backend)
+        asking = start("client", "--frontend", frontend, "hello", "world")
+        assert asking.communicate(timeout=WAIT) == ("HELLO\nWORLD\n", "")
+        assert asking.returncode == 0
+        for process in (serving, queue):
+            process.send_signal(signal.SIGINT)
+        since = time.monotonic()
+        for process in (serving, queue):
+            assert process.communicate(timeout=WAIT) == ("", "")
+            assert process.returncode == 0
+        assert time.monotonic() - since < 2
