@@ -980,14 +980,22 @@ def test_replicas_follow_a_restarted_server_into_its_new_state(scene: Scene, tol
 
 def test_a_server_outlives_strangers(scene: Scene) -> None:
     scene.server("tea=hot")
-    for kind, end in ((zmq.DEALER, scene.s), (zmq.REQ, scene.s), (zmq.PUSH, scene.c)):
+    odd = [
+        [b""],
+        [b"x" * 2**20],
+        [ICANHAZ],
+        [ICANHAZ, b"", b""],
+        [ICANHAZ, *[b"\xff" * 9] * 2],
+        [HUGZ, b""],
+        [b"a"] * 4,
+    ]
+    for kind, end, many in ((zmq.DEALER, scene.s, odd), (zmq.REQ, scene.s, odd[4:5]), (zmq.PUSH, scene.c, odd)):
         sock = scene.stage.socket(kind, linger=0)
         sock.connect(end)
-        for frames in ([b""], [b"x" * 2**20], [ICANHAZ], [ICANHAZ, b"", b""], [HUGZ, b""], [b"a", b"b", b"c", b"d"])[
-            : 1 if kind == zmq.REQ else None
-        ]:
+        for frames in many:
             sock.send_multipart(frames)
-    assert scene.follow().result(WAIT) == [b"tea=hot"]
+    sock.send_multipart([b"egg", b"raw"])
+    assert scene.follow("egg=raw").result(WAIT) == [b"egg=raw", b"tea=hot"]
 
 
 # -- from the shell -----------------------------------------------------------------------------------------------

@@ -485,6 +485,19 @@ def test_a_reply_on_a_connection_that_is_cut_is_lost(watched: Stage, recording: 
         assert not asks.poll(STUCK * 1000)
 
 
+def test_when_the_broker_is_restarted_workers_that_were_ready_wait_for_ever(stage: Stage) -> None:
+    first = stage.spawn(broker, *ends(stage), name="first broker")
+    stage.play(worker, stage.endpoint("backend"), sign, name="old")
+    assert guest(stage).recv() == b"old"
+    first.kill()
+    start(stage)
+    asks = guest(stage)
+    assert not asks.poll(STUCK * 1000)
+    stage.play(worker, stage.endpoint("backend"), sign, name="new")
+    assert asks.recv() == b"new"
+    assert [guest(stage).recv() for _ in range(3)] == [b"new"] * 3
+
+
 # -- from the shell -----------------------------------------------------------------------------------------------
 
 

@@ -340,6 +340,15 @@ def test_a_send_mark_set_after_connect_counts_and_immediate_does_not(stage: Stag
     assert room(push) == 10
 
 
+def test_a_send_mark_set_after_bind_does_not_count_for_who_comes_later(stage: Stage) -> None:
+    push = bound(stage, zmq.PUSH, "tcp://127.0.0.1:*", linger=0)
+    push.sndhwm = 10
+    with event(push, zmq.EVENT_HANDSHAKE_SUCCEEDED):
+        connected(stage, zmq.PULL, push.last_endpoint, rcvhwm=1, rcvbuf=4096)
+    for _ in range(200):  # more than ten, and than the buffers of the system hold
+        push.send(bytes(1 << 16), zmq.DONTWAIT)
+
+
 def test_immediate_takes_nothing_for_a_peer_that_is_not_there(stage: Stage, endpoint: str) -> None:
     push = connected(stage, zmq.PUSH, endpoint, immediate=1)
     assert room(push) == 0

@@ -158,7 +158,7 @@ class Result:
         try:
             outcome = answer.outcomes(limit)[0]
         except TookTooLong as where:
-            if limit > CALL:
+            if messages is not FEW:
                 raise
             raise NotYet("it waited for somebody who never came", f"{what} Your function stood {where}.") from None
         _published(scene)
@@ -279,12 +279,16 @@ def everybody(scene: Scene) -> None:
         peer.bind()
     what = "Three were there, or came soon."
     result = Result(scene, peers, MANY, what, LONG, 3.0, lambda answer: _come(answer, scene, slow, late))
+    came = late.bound
     slow.reads.set()
     if not any(result.left.values()):
         got = [peer.gets(len(MANY), LATE) for peer in peers]
         if sorted(map(repr, chain(*got))) == sorted(map(repr, MANY)) and len(list(filter(None, got))) > 1:
             told = f"Of {len(MANY)} messages the three got {', '.join(str(len(words)) for words in got)}."
             raise NotYet("each message went to one endpoint only", told)
+        if not came and not late.words:
+            told = "You had returned before anybody came to the third endpoint, and gave back none of its messages."
+            raise NotYet("what was kept for nobody counted as taken", told)
     for peer in peers:
         if left := result.left[peer.name]:
             if len(left) + len(peer.words) > len(MANY):

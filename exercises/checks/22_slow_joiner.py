@@ -364,7 +364,7 @@ def a_subscription_that_is_delayed(scene: Scene) -> None:
     cy = Listener(scene, "Cy", b"").play(wire.endpoint)
     _knows(scene, answer, b"\1ready.Ada", b"\1ready.Bo")
     who = "The third one's subscription was still on its way."
-    _held(scene, answer, who, 3, PATIENCE)
+    _held(scene, answer, who, 3)
     wire.heal()
     _finish(scene, answer, messages, 3, ada, bo, cy, who=who)
 
@@ -378,7 +378,7 @@ def one_that_changes_its_mind(scene: Scene) -> None:
     bo = Listener(scene, "Bo", b"tea").play(endpoint)
     _knows(scene, answer, b"\1ready.Bo")
     who = "The third one had not come yet."
-    _held(scene, answer, who, 3)
+    _held(scene, answer, who, 3, PATIENCE)
     cy = Listener(scene, "Cy", b"tea").play(endpoint)
     _finish(scene, answer, messages, 3, ada, bo, cy, who=who)
 
