@@ -286,14 +286,15 @@ def services_at_work(scene: Scene) -> None:
     """a time without services and a slow one"""
     trial = Trial(scene, service=False)
     trial.ask("client A", [], [PING], "no ping was answered while no service was there")
-    service = trial.service = Service(scene, trial.backend)
     heard: dict[str, list[list[bytes]]] = {"client B": [], "client D": []}
+    _listen(trial, "client B", [b"", b"slow"], heard)
+    trial.quiet["client B"] = heard["client B"]
+    trial.until(lambda: scene.first("receive", ENTRY, 2) is not None)  # the request comes before the service
+    service = trial.service = Service(scene, trial.backend)
     try:
-        _listen(trial, "client B", [b"", b"slow"], heard)
-        trial.quiet["client B"] = heard["client B"]
         trial.until(service.slow.is_set)
         if not service.slow.is_set():
-            trial.silent("client B asked, and the service that had just come heard nothing of it.", "")
+            trial.silent("client B asked, then a service came, and it heard nothing of that.", "")
         trial.ask("client C", [], [PING], "it waited for one reply before it read on")
         _listen(trial, "client D", [b"", b"quick"], heard)
         trial.until(lambda: bool(heard["client D"]))

@@ -116,6 +116,7 @@ SOON = 1.2  # seconds in which a broker does what nothing keeps it from
 GLANCE = 0.15  # seconds for a message that would be on its way already
 STEP = 0.01  # seconds between two looks
 SPIN = 0.03  # seconds of computing that a broker does not need to wait
+GONE = 6  # replies to a client that has gone
 LONGER = 2.0  # seconds for which one is watched that does not sleep
 
 UNHEARD = "a reply never reached its client"
@@ -633,11 +634,22 @@ def strangers(scene: Scene) -> None:
         if table.given(bob, b"four") is None:
             table.silent("Bob's request")
         _nobody_asked(table, ann)
-        bob.socket.close(0)
+        _gone(table, ann, bob, ada)
+
+
+def _gone(table: Table, ann: Peer, bob: Peer, ada: Peer) -> None:
+    """Bob has a request in Ada's hands and asks for more; then he goes, and she replies to each of them."""
+    ada.say(b"READY", b"%d" % GONE)
+    for _ in range(GONE - 1):
+        bob.say(b"more")
+        if table.given(bob, b"more") is not ada:
+            table.silent("Bob's request")
+    bob.socket.close(0)
+    table.hostile, table.ended = True, "a reply to a client that has gone ended the broker"
+    for number in range(GONE):  # the first may come before the broker can know
         ada.reply(bob, b"hot")
-        table.hostile, table.ended = True, "a reply to a client that has gone ended the broker"
-        ann.say(b"six")
-        if table.given(ann, b"six") is not ada:
+        ann.say(b"after %d" % number)
+        if table.given(ann, b"after %d" % number) is not ada:
             table.silent("Ann's request, after a reply to a client that has gone,")
 
 
