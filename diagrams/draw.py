@@ -33,6 +33,7 @@ WIDEST = 26  # characters of a frame that are shown
 BARRIERS = {"cut", "frozen", "healed", "killed", "thawed"}  # done from outside, between what was and what came
 LINE = {"late": "dashed", "not received": "dotted", "refused": "bold"}
 HEAD = {"dropped": "none", "not received": "odot", "refused": "tee", "doubled": "normalnormal"}
+SUBSCRIBING = {("send", "XSUB"), ("receive", "XPUB")}  # 01 or 00 in front of what is subscribed to or cancelled
 FONT = "Helvetica,Arial,sans-serif"
 
 
@@ -212,9 +213,10 @@ class _Telling:
 
     def _frame(self, e: Event, n: int, frame: Frame) -> str:
         if isinstance(frame, bytes):
+            if n == 0 and frame[:1] in (b"\0", b"\1") and (e.kind, e.socket.split()[0]) in SUBSCRIBING:
+                return f"{frame[:1].hex()} {plain(frame[1:])}".rstrip()
             own = self.ids.get((e.actor, e.socket, frame)) if n == 0 and e.socket.startswith("ROUTER") else None
-            unknown = own is None and not e.socket.startswith(("XPUB", "XSUB"))  # there a 0 cancels a subscription
-            if unknown and frame.startswith(b"\0") and len(frame) == 5:
+            if own is None and frame.startswith(b"\0") and len(frame) == 5:
                 own = self.ids.get(("", "", frame), "id")
             if own is not None:
                 return f"‹{own}›"

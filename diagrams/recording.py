@@ -351,9 +351,8 @@ class _Pairing:
             fate = "received" if receives else "not received"
         receivers = {self.events[r].actor for r in receives} | {w.to for w in wired if w.to}
         if not receivers:
-            receivers = {
-                actor for actor, _ in self.addressed.get(s, set()) or self.links.get((e.actor, e.socket), set())
-            }
+            joined = set() if e.socket.startswith("ROUTER") else self.links.get((e.actor, e.socket), set())
+            receivers = {actor for actor, _ in self.addressed.get(s, joined)}
         receiver = receivers.pop() if len(receivers) == 1 else ""
         detail = outcome.detail if outcome is not None and outcome.kind == "refused" else ""
         lost = tuple(sorted(w.to for w in wired if w.kind == "dropped" and w.to))

@@ -291,9 +291,12 @@ def test_a_routing_id_is_shown_as_its_actors_name(clients: list[tuple[str, bytes
     assert told == shown
 
 
-def test_a_cancelled_subscription_is_not_taken_for_a_routing_id() -> None:
-    run = recording(send("a", b"\0milk", socket="XSUB"), receive("b", b"\0milk", of="a", socket="XPUB", theirs="XSUB"))
-    assert lines(sequence(run)) == ["a → b: [0x006d696c6b]"]
+@pytest.mark.parametrize(
+    ("frame", "shown"), [(b"\0milk", "00 milk"), (b"\1milk", "01 milk"), (b"\1", "01"), (b"\1\xff", "01 0xff")]
+)
+def test_a_subscription_is_shown_as_such_and_is_no_routing_id(frame: bytes, shown: str) -> None:
+    run = recording(send("a", frame, socket="XSUB"), receive("b", frame, of="a", socket="XPUB", theirs="XSUB"))
+    assert lines(sequence(run)) == [f"a → b: [{shown}]"]
 
 
 def test_ids_that_differ_from_run_to_run_do_not_change_the_picture() -> None:

@@ -220,6 +220,16 @@ def test_a_reply_that_nobody_received_still_has_its_addressee() -> None:
     assert (run.messages()[1].receiver, run.messages()[1].fate) == ("a", "not received")
 
 
+def test_a_message_for_an_id_that_nobody_has_is_drawn_to_nobody() -> None:
+    run = recording(
+        joined("server", "a", socket="ROUTER"),
+        send("a", b"ask"),
+        receive("server", b"a", b"ask", of="a", socket="ROUTER"),
+        send("server", b"b", b"OK", socket="ROUTER"),
+    )
+    assert (run.messages()[1].receiver, run.messages()[1].fate) == ("", "not received")
+
+
 def test_equal_messages_of_one_sender_are_taken_in_their_order() -> None:
     run = recording(*(send("a", b"x") for _ in range(3)), *(receive("b", b"x", of="a") for _ in range(2)))
     assert [m.receives for m in run.messages()] == [(6,), (7,), ()]

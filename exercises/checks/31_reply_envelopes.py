@@ -88,6 +88,7 @@ LABELS = {
 
 REPLY = 2.0  # seconds for a reply that has to come
 LOOK = 0.02  # seconds between two looks
+AGAIN = 0.5  # seconds after which the first request is sent once more
 
 PING, PONG = b"PING", b"PONG"
 
@@ -129,14 +130,19 @@ def _cut(frames: list[bytes]) -> tuple[list[bytes], list[bytes]]:
     return frames[:end], frames[end:] if end else []
 
 
-def caller(ctx: zmq.Context, endpoint: str, *messages: list[bytes]) -> list[bytes]:
-    """A client, or what another broker makes of one: send these frames and return the first that come back."""
+def caller(ctx: zmq.Context, endpoint: str, again: bool, *messages: list[bytes]) -> list[bytes]:
+    """A client, or what another broker makes of one: send these frames and return the first that come back.
+
+    again  send them once more where nothing comes: nobody knows when the service has been let in
+    """
     with ctx.socket(zmq.DEALER) as socket:
         socket.linger = 0
         socket.connect(endpoint)
-        for message in messages:
-            socket.send_multipart(message)
-        return socket.recv_multipart()
+        while True:
+            for message in messages:
+                socket.send_multipart(message)
+            if not again or zmq.select([socket], [], [], AGAIN)[0]:
+                return socket.recv_multipart()
 
 
 class Trial:
@@ -145,13 +151,14 @@ class Trial:
     def __init__(self, scene: Scene, *, service: bool = True, only: str = "") -> None:
         self.scene, self.only = scene, only  # `only`: what all that goes wrong in this scene comes from
         self.frontend, self.backend = scene.stage.endpoint("frontend"), scene.stage.endpoint("backend")
-        self.service: Service | None = Service(scene, self.backend) if service else None
         self.answer = scene.answer(Call((self.frontend, self.backend)))
+        self.answer.begun()
+        self.service: Service | None = Service(scene, self.backend) if service else None
         self.bare = "a request reached the service without its delimiter"  # what one without it is blamed for
         self.quiet: dict[str, list[list[bytes]]] = {}  # what these have heard, who must not hear anything yet
 
-    def play(self, name: str, *messages: list[bytes]) -> Actor:
-        return self.scene.stage.play(caller, self.frontend, *messages, name=name)
+    def play(self, name: str, *messages: list[bytes], again: bool = False) -> Actor:
+        return self.scene.stage.play(caller, self.frontend, again, *messages, name=name)
 
     def hears(self, peer: Actor) -> list[bytes] | None:
         """What a caller hears, or nothing."""
@@ -167,7 +174,6 @@ class Trial:
 
     def until(self, over: Callable[[], bool]) -> None:
         """Wait until it is so, for a while. Looks now and then whether there is something to blame already."""
-        self.answer.begun()
         end = time.monotonic() + self.scene.within(REPLY)
         while not over() and time.monotonic() < end:
             self.look()
@@ -176,10 +182,14 @@ class Trial:
                 end = min(end, time.monotonic() + GRACE)
         self.look()
 
-    def ask(self, name: str, ids: list[bytes], body: list[bytes], label: str = "") -> None:
+    def first(self) -> None:
+        """The first request, a plain one. Once it is answered, the service is known."""
+        self.ask("client A", [], [b"tea"], again=True)
+
+    def ask(self, name: str, ids: list[bytes], body: list[bytes], label: str = "", again: bool = False) -> None:
         """Let a caller ask, and judge the reply. `label` is for no reply, where that can have one reason only."""
         sent, wanted = [*ids, b"", *body], [*ids, b"", *([PONG] if body == [PING] else map(bytes.upper, body))]
-        got = self.hears(self.play(name, sent))
+        got = self.hears(self.play(name, sent, again=again))
         if got == wanted:
             return
         event = self.scene.first("receive", name)
@@ -265,7 +275,7 @@ def alone(scene: Scene) -> None:
 def neighbours(scene: Scene) -> None:
     """pings and requests of many forms"""
     trial = Trial(scene)
-    trial.ask("client A", [], [b"tea"])
+    trial.first()
     trial.ask("client B", [], [PING])
     trial.ask("client C", [], [b"milk", b"", b"sugar", b""])
     trial.ask("client D", [], [b"say", PING])
@@ -277,6 +287,7 @@ def neighbours(scene: Scene) -> None:
 def through_brokers(scene: Scene) -> None:
     """clients behind one, two and three other brokers"""
     trial = Trial(scene, only="every client was taken for a direct one")
+    trial.first()
     for number, ids in enumerate(([b"ann"], [b"hub", b"bob"], [b"north", b"hub", b"cleo"]), 1):
         for name, body in (f"broker {number}", [b"tea", b"", b"milk"]), (f"broker {number} again", [PING]):
             trial.ask(name, ids, body)
@@ -335,7 +346,7 @@ def _first(trial: Trial, name: str, heard: list[list[bytes]], wanted: bytes, lab
 def strangers_and_the_end(scene: Scene) -> None:
     """messages without a delimiter and the end of its Context"""
     trial = Trial(scene)
-    trial.ask("client A", [], [b"tea"])
+    trial.first()
     trial.bare = "a message without a delimiter was passed on"
     sent = "A stranger sent [tea], [PING] and [ann][PING], all without a delimiter, and then [][milk]."
     got = trial.hears(trial.play("stranger", [b"tea"], [PING], [b"ann", PING], [b"", b"milk"]))
