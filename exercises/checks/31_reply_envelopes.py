@@ -148,8 +148,8 @@ def caller(ctx: zmq.Context, endpoint: str, again: bool, *messages: list[bytes])
 class Trial:
     """One scene: the answer at work between callers and a service."""
 
-    def __init__(self, scene: Scene, *, service: bool = True, only: str = "") -> None:
-        self.scene, self.only = scene, only  # `only`: what all that goes wrong in this scene comes from
+    def __init__(self, scene: Scene, *, service: bool = True) -> None:
+        self.scene, self.only = scene, ""  # `only`: what everything that goes wrong can only come from
         self.frontend, self.backend = scene.stage.endpoint("frontend"), scene.stage.endpoint("backend")
         self.answer = scene.answer(Call((self.frontend, self.backend)))
         self.answer.begun()
@@ -286,8 +286,9 @@ def neighbours(scene: Scene) -> None:
 
 def through_brokers(scene: Scene) -> None:
     """clients behind one, two and three other brokers"""
-    trial = Trial(scene, only="every client was taken for a direct one")
+    trial = Trial(scene)
     trial.first()
+    trial.only = "every client was taken for a direct one"  # depth is all that is new from here on
     for number, ids in enumerate(([b"ann"], [b"hub", b"bob"], [b"north", b"hub", b"cleo"]), 1):
         for name, body in (f"broker {number}", [b"tea", b"", b"milk"]), (f"broker {number} again", [PING]):
             trial.ask(name, ids, body)

@@ -116,6 +116,7 @@ SOON = 1.2  # seconds in which a broker does what nothing keeps it from
 GLANCE = 0.15  # seconds for a message that would be on its way already
 STEP = 0.01  # seconds between two looks
 SPIN = 0.03  # seconds of computing that a broker does not need to wait
+SPUN = 0.008  # the same for one that was never seen asleep
 GONE = 6  # replies to a client that has gone
 LONGER = 2.0  # seconds for which one is watched that does not sleep
 
@@ -400,32 +401,36 @@ def _sleeps(table: Table) -> None:
     Where the machine is so busy that little can be seen in a moment, one that never sleeps is watched for longer.
     """
     pid, start = table.answer.process.pid, time.monotonic()
-    before = _threads(pid)
-    while True:
+    before, slept, seconds = _computed(pid), 0, 0.0
+    while seconds < (GLANCE if slept >= 3 else LONGER):
         zmq.select([table.workers[0].socket], [], [], STEP)
         table.alive()
-        seconds, after = time.monotonic() - start, _threads(pid)
-        spent = {thread: (run - before.get(thread, (0, 0))[0], wait - before.get(thread, (0, 0))[1])
-                 for thread, (run, wait) in after.items()}  # fmt: skip
-        run = sum(each for each, _ in spent.values())
-        if run > SPIN:
+        spent, seconds = _computed(pid) - before, time.monotonic() - start
+        slept += _asleep(pid)
+        if spent > (SPIN if slept or seconds < LONGER else SPUN):
             happened = (
                 f"All places were taken and a request waited. In {seconds:.2f} s of that your broker was computing "
             )
-            table.blame("it spun while nobody was free", f"{happened}for {run:.2f} s.")
-        awake = max((run + wait for run, wait in spent.values()), default=0.0)
-        if seconds > (LONGER if awake > 0.8 * seconds else GLANCE):
-            return
+            table.blame("it spun while nobody was free", f"{happened}for {spent:.2f} s.")
 
 
-def _threads(pid: int) -> dict[str, tuple[float, float]]:
-    """Seconds that each thread of a process has run and has waited for a processor, where the system tells (Linux)."""
-    found = {}
-    with contextlib.suppress(OSError, ValueError):
+def _computed(pid: int) -> float:
+    """Seconds of computing time that a process has used, where the system tells (Linux)."""
+    return sum(int(line.split()[0]) for line in _threads(pid, "schedstat")) / 1e9
+
+
+def _asleep(pid: int) -> bool:
+    """Whether no thread of a process runs or would like to."""
+    return not any(line.rpartition(") ")[2].startswith("R") for line in _threads(pid, "stat"))
+
+
+def _threads(pid: int, name: str) -> list[str]:
+    """What stands in this file of each thread."""
+    found = []
+    with contextlib.suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
-                run, wait, _ = file.read().split()
-                found[thread] = int(run) / 1e9, int(wait) / 1e9
+            with open(f"/proc/{pid}/task/{thread}/{name}") as file:
+                found.append(file.read())
     return found
 
 

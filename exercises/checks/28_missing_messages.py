@@ -1,0 +1,698 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Mend a news desk that has three faults."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import zmq
+
+from diagrams.recording import Event
+from exercises.answer import Call
+from exercises.judge import Answer, NotYet, Scene, unexpected
+from exercises.task import Question
+
+ENTRY = "desk"
+
+GIVEN = '''\
+import zmq
+
+def desk(ctx, reports, news, sections, count):
+    """Take so many reports, number them, and publish each to whoever reads its section.
+
+    reports   bind a PULL here: reporters connect and push reports of two frames or of three,
+              [section][headline] or [section][headline][photo]
+    news      bind here and publish each report as [section][number][headline], and with its photo as
+              [section][number][headline][photo]. The number is decimal digits, b"1" for the report that
+              came first, b"2" for the next, whatever their sections
+    sections  a list of bytes, one for each reader. A reader is somebody else's SUB: it connects to `news`
+              and subscribes to its section. Publish nothing before somebody has subscribed to each of them
+    count     how many reports will come, at most 500. Return when the last one is sent
+
+    Wait as long as it takes; reports that come early wait in their queue. No section is the beginning of
+    another, two readers never have the same one, and no reader leaves. A reader may be slow: what waits
+    for it must not be dropped, not while you work, and not when you return. The Context that you are given
+    has a bounded linger. Leave no socket open.
+    """
+    with ctx.socket(zmq.PULL) as pull, ctx.socket(zmq.PUB) as pub:
+        pub.linger = 0
+        pull.bind(reports)
+        pub.bind(news)
+        for number in range(1, count + 1):
+            section = pull.recv()
+            headline = pull.recv()
+            pub.send_multipart([section, b"%d" % number, headline])
+'''
+
+HINTS = (
+    "There are three faults: one loses the beginning, one spoils the middle, one loses the end. Take one symptom at a "
+    "time, and ask of each: which message is the first that goes wrong, and where was it then?",
+    "The beginning: what does your socket know of the readers when it sends number 1? The middle: how many frames does "
+    "a report have, and how many do you take? The end: what becomes of a queue when its socket is closed?",
+    "An XPUB receives a byte 01 and the section of each subscription: wait until every section has come. "
+    "`recv_multipart` takes one message, however many frames it has. And the Context's linger is good as it is.",
+)
+VARIANT = "reports may come from several reporters; publish, with each, how many that reporter has sent so far."
+LIMIT = "a reader whose connection breaks misses what is published until it is back."
+WHY = "which of the three faults would a test on one quiet machine have shown you?"
+
+LABELS = {
+    "the readers missed the beginning": "what does your socket know of its readers when it sends number 1?",
+    "a pause took the place of the subscriptions": "what if a reader comes later than your pause ends?",
+    "it began when only some of the readers were there": "which sections has nobody subscribed to yet?",
+    "it did not begin although everybody was there": "what has your socket received, byte for byte, and what do you "
+    "wait for?",
+    "a PUB was asked for subscriptions": "which type sends like a PUB and can receive as well?",
+    "frames were taken for messages": "how many frames has a report, and how many do you take each time?",
+    "the photo was lost": "where does the third frame go?",
+    "a report without a photo was given one": "how many frames goes out a report of two with?",
+    "several frames went out as one": "where does a reader find the end of the headline?",
+    "one report went out as several messages": "what makes several frames one message?",
+    "the numbers were not those of the reports": "which number has the first report, and who counts with it?",
+    "a small mark made the socket drop": "how many messages may wait for a slow reader?",
+    "what was still in the queue was thrown away": "what does a socket do with unsent messages when it is closed?",
+    "it ended before the last report": "how many reports have you counted, and what have you counted as one?",
+    "it waited for a report that does not come": "how many reports have you counted when all are there?",
+    "it connected where it had to bind": "who listens at the endpoint when both sides connect?",
+    "a socket was left open": "who closes the sockets when your function is done?",
+}
+
+START = 3.5  # seconds for the answer's process to open its first socket; only then does the clock run
+BIND = 1.5  # seconds for it to bind
+HEAR = 0.8  # seconds for it to read a subscription; one that reads is seen doing so
+HOLD = 0.25  # seconds in which an answer that wants to begin too early may do so
+PATIENCE = 2.6  # seconds, the same for one that has not been seen to read a subscription
+WHOLE = 3.0  # seconds for all that is asked, once everybody is there
+LATE = 1.5  # seconds after its return in which its Context may still deliver
+UNDER_WAY = 0.6  # seconds after the end of its process in which something may still come
+LOOK = 0.02  # seconds between two looks
+PAUSED = 0.2  # seconds from bind to the first message that nobody takes for at once
+LINGER = 4000  # milliseconds, of the answer's Context
+KITCHEN, WEATHER = b"kitchen", b"weather"
+Message = tuple[bytes, ...]
+
+
+class Desk:
+    """The answer at work, with a reporter and the readers of the checker's around it."""
+
+    def __init__(self, scene: Scene, reports: Sequence[Message]) -> None:
+        self.scene, self.reports = scene, list(reports)
+        self.ends = scene.stage.endpoint("reports"), scene.stage.endpoint("news")
+        scene.stage.context.linger = LINGER
+        self.readers: list[Reader] = []
+        self._may = 0
+        self.answer: Answer = scene.answer(Call((*self.ends, [KITCHEN, WEATHER], len(self.reports))))
+        paths = [end.removeprefix("ipc://") for end in self.ends]
+        self.wait(START, lambda: all(map(os.path.exists, paths)) or scene.first("open", ENTRY))
+        self.answer.begun()
+        there = self.wait(BIND, lambda: all(map(os.path.exists, paths)) or self.joined("connect"))
+        if not all(map(os.path.exists, paths)) and (event := self.joined("connect")):
+            happened = "Your function connected to an endpoint to which everybody else connects, so nobody listened."
+            raise NotYet("it connected where it had to bind", happened, event)
+        if not there and not self.answer.process.told:
+            raise NotYet("", f"Your function opened a socket and bound not both; it stood {self.answer.stood()}.")
+        scene.stage.play(self._reporter, name="reporter")
+
+    def _reporter(self, ctx: zmq.Context) -> None:
+        with ctx.socket(zmq.PUSH) as push:
+            push.linger = 0
+            push.connect(self.ends[0])
+            sent = 0
+            while True:
+                while sent < self._may:
+                    push.send_multipart(self.reports[sent])
+                    sent += 1
+                zmq.select([push], [], [], LOOK)
+
+    def push(self, count: int | None = None) -> None:
+        """Let the reporter push the reports up to this number."""
+        self._may = len(self.reports) if count is None else count
+
+    def reader(self, section: bytes, endpoint: str = "") -> "Reader":
+        """Play a reader, and wait until the answer has been seen to know of it, or could have."""
+        reader = Reader(self, section, endpoint or self.ends[1])
+        self.readers.append(reader)
+        seen = self.scene.first("open", ENTRY)  # one that is not traced cannot be seen reading
+        self.wait(HEAR if seen else HOLD, lambda: self.first() or b"\1" + section in self.known())
+        return reader
+
+    def wait(self, seconds: float, over: Callable[[], Any] = lambda: False) -> bool:
+        """Wait until something is the case, the answer has ended, or time is up. Whether it is the case."""
+        until = time.monotonic() + seconds
+        while not over() and not self.answer.process.told and time.monotonic() < until:
+            threading.Event().wait(LOOK)
+        return bool(over())
+
+    def joined(self, how: str) -> Event | None:
+        return next((e for e in self.scene.recording if e.actor == ENTRY and e.kind == how and e.detail in self.ends), None)
+
+    def first(self) -> Event | None:
+        """The answer's first message, as its trace tells."""
+        return self.scene.first("send", ENTRY)
+
+    def known(self) -> list[bytes]:
+        """What an XPUB of the answer's has received before its first message, as its trace tells."""
+        frames, first = [], self.first()
+        for event in self.scene.recording.events:
+            if event is first:
+                break
+            if (event.actor, event.kind, event.socket[:4]) == (ENTRY, "receive", "XPUB"):
+                frames += [frame for frame in event.frames if isinstance(frame, bytes)]
+        return frames
+
+    def held(self, who: str) -> None:
+        """Somebody is missing: give an answer that begins too early the time to do so, and blame it."""
+        opened = [e.socket for e in self.scene.recording.events if e.kind == "open" and e.actor == ENTRY]
+        deaf = "XPUB" not in opened or len(set(self.known())) < len(self.readers)
+        self.wait(PATIENCE if opened and deaf else HOLD, self.first)
+        if self.first():
+            self._early(who)
+        if self.answer.process.told:
+            self._failed()
+            raise NotYet("the readers missed the beginning", f"{who} Your function had already returned.")
+
+    def _early(self, who: str) -> None:
+        first, known, bound = self.first(), self.known(), self.joined("bind")
+        if known:
+            label = "it began when only some of the readers were there"
+            happened = f"When your function sent its first message, it knew of {len(set(known))} of 2 readers. {who}"
+        elif bound and first and first.at - bound.at > PAUSED and not self._reported():
+            label = "a pause took the place of the subscriptions"
+            happened = f"Your function let time go by, read no subscription, and published. {who}"
+        else:
+            label = "the readers missed the beginning"
+            happened = f"Your function published as soon as it had a report. {who}"
+        raise NotYet(label, happened, first)
+
+    def _reported(self) -> bool:
+        """Whether the first message followed a report at once, and the answer had taken it late only for want of one."""
+        return self._may == 0
+
+    def _failed(self) -> None:
+        """An answer that raised: name what is known of it."""
+        outcome = self.answer.outcomes(LOOK)[0]
+        if outcome.errno == zmq.ENOTSUP:
+            happened = "`recv` raised ENOTSUP: this type of socket receives nothing."
+            raise NotYet("a PUB was asked for subscriptions", happened, self.scene.first("barred", ENTRY))
+        if outcome.error:
+            unexpected(outcome)
+
+    def done(self, count: int | None = None) -> bool:
+        """Whether each reader has as many messages as it is to have of so many reports."""
+        return all(len(r.got) >= len(r.wanted(count)) for r in self.readers)
+
+    def finish(self) -> None:
+        """Everybody is there, and everything is pushed: wait until each has got what it wants, and look at it."""
+        self.wait(WHOLE, lambda: self.done() or any(r.strange() for r in self.readers))
+        if self.answer.process.told:
+            late, last = time.monotonic() + LATE, 0.0  # its Context may still be at work, and then what is under way
+            while not self.done() and time.monotonic() < min(late, last or late):
+                threading.Event().wait(LOOK)
+                last = last or (self.answer.process.done and time.monotonic() + UNDER_WAY)
+        else:
+            self.wait(HOLD)
+        if self.answer.process.told:
+            self._failed()
+        for reader in self.readers:
+            self._compare(reader)
+        if not self.done():
+            self._missing()
+        if not self.answer.process.told:
+            self.wait(WHOLE)
+        if not self.answer.process.told:
+            happened = f"All {len(self.reports)} reports had come and were published; it stood {self.answer.stood()}."
+            raise NotYet("it waited for a report that does not come", happened)
+        outcome = self.answer.outcomes(LOOK)[0]
+        if outcome.left_open:
+            raise NotYet("a socket was left open", f"When your function returned, {outcome.left_open} of its sockets were open.")
+        self.wait_quiet()
+        for reader in self.readers:
+            self._compare(reader)
+
+    def wait_quiet(self) -> None:
+        """Something may come that nobody has asked for."""
+        threading.Event().wait(0.05)
+
+    def _shifted(self) -> Event | None:
+        """A message of the answer's whose first frame is no section, as its trace tells."""
+        for event in self.scene.recording.events:
+            if event.actor == ENTRY and event.kind == "send" and not event.socket.startswith("PUSH"):
+                top = event.frames[0] if event.frames else b""
+                if isinstance(top, bytes) and any(top in report[1:] for report in self.reports):
+                    return event
+        return None
+
+    def _compare(self, reader: "Reader") -> None:
+        """Look at what one reader has got, and name the first thing that is not as it should be."""
+        event = self.scene.first("receive", reader.name)
+        if shifted := self._shifted():
+            happened = "A frame from the inside of a report went out as a section."
+            if len(shifted.frames) == 1:
+                raise NotYet("one report went out as several messages", happened, shifted)
+            raise NotYet("frames were taken for messages", happened, shifted)
+        for place, got in enumerate(reader.got):
+            here = self.scene.first("receive", reader.name, place + 1) or event
+            wanted = reader.numbered.get(got[1]) if len(got) > 1 else None
+            happened = f"{reader.name} got {_shown(got)}" + (f" and not {_shown(wanted)}." if wanted else ".")
+            if got == wanted:
+                continue
+            known = [report for report in self.reports if len(got) > 1 and got[2:] == report[1:] and got[0] == report[0]]
+            if wanted is not None and len(wanted) > 3 and got == wanted[:3]:
+                raise NotYet("the photo was lost", happened, here)
+            if wanted is not None and got == (*wanted, b""):
+                raise NotYet("a report without a photo was given one", happened, here)
+            if known:
+                raise NotYet("the numbers were not those of the reports", happened, here)
+            fits = wanted or (reader.wanted() + [()])[min(place, len(reader.wanted()))]
+            if len(got) < len(fits) and b"".join(got).replace(b" ", b"") == b"".join(fits).replace(b" ", b""):
+                raise NotYet("several frames went out as one", happened, here)
+            if len(got) < len(fits) and _pieces(got, fits):
+                raise NotYet("one report went out as several messages", happened, here)
+            raise NotYet("", happened, here)
+        numbers = [int(got[1]) for got in reader.got]
+        if sorted(set(numbers)) != numbers:
+            raise NotYet("", f"{reader.name} got the numbers {_few(numbers)}, some twice or in another order.", event)
+
+    def _missing(self) -> None:
+        reader = next(r for r in self.readers if len(r.got) < len(r.wanted()))
+        wanted = [int(message[1]) for message in reader.wanted()]
+        got = [int(message[1]) for message in reader.got]
+        happened = f"{reader.name} got {len(got)} of {len(wanted)} messages"
+        event = self.scene.first("receive", reader.name)
+        sent = self.scene.recording.count("sent", ENTRY)
+        if not self.answer.process.told and not sent and not got:
+            stood = f"Every section had its reader, and your function had sent nothing; it stood {self.answer.stood()}."
+            raise NotYet("it did not begin although everybody was there", stood)
+        if not self.answer.process.told:
+            raise NotYet("", f"{happened}; your function stood {self.answer.stood()}.", event)
+        if sent and sent < len(self.reports):
+            raise NotYet("it ended before the last report", f"Your function sent {sent} of {len(self.reports)} messages.", event)
+        if got and got == wanted[-len(got) :]:
+            raise NotYet("the readers missed the beginning", f"{happened}, and missed the first.", event)
+        if got == wanted[: len(got)] and sent >= len(self.reports):
+            happened = f"{happened}, when the rest still waited in your socket and your function had returned."
+            raise NotYet("what was still in the queue was thrown away", happened, event)
+        raise NotYet("", f"{happened}: the numbers {_few(got)}.", event)
+
+
+class Reader:
+    """A reader of the checker's. `got` is what came."""
+
+    def __init__(self, desk: Desk, section: bytes, endpoint: str) -> None:
+        self.desk, self.section, self.name = desk, section, f"{section.decode()} reader"
+        self.got: list[Message] = []
+        self.numbered: dict[bytes, Message] = {
+            b"%d" % number: (report[0], b"%d" % number, *report[1:])
+            for number, report in enumerate(desk.reports, 1)
+            if report[0] == section
+        }
+
+        def role(ctx: zmq.Context) -> None:
+            with ctx.socket(zmq.SUB) as sub:
+                sub.linger, sub.rcvhwm = 0, 0
+                sub.subscribe(section)
+                sub.connect(endpoint)
+                while True:
+                    if zmq.select([sub], [], [], LOOK)[0]:
+                        self.got.append(tuple(sub.recv_multipart()))
+
+        desk.scene.stage.play(role, name=self.name)
+
+    def wanted(self, count: int | None = None) -> list[Message]:
+        """What it is to have, of the first so many reports."""
+        most = len(self.desk.reports) if count is None else count
+        return [message for number, message in self.numbered.items() if int(number) <= most]
+
+    def strange(self) -> bool:
+        return any(got not in self.numbered.values() for got in self.got)
+
+
+def _pieces(got: Message, wanted: Message) -> bool:
+    """Whether this is a beginning of the message that was to come."""
+    return bool(got) and got == wanted[: len(got)]
+
+
+def _few(numbers: list[int]) -> str:
+    shown = [str(number) for number in numbers]
+    return ", ".join(shown if len(shown) < 9 else [*shown[:4], "…", *shown[-3:]])
+
+
+def _shown(message: Message) -> str:
+    return repr([frame[:20] for frame in message])
+
+
+def _reports(count: int, *photos: int, size: int = 0) -> list[Message]:
+    """So many reports of two sections in turn, these of them with a photo, headlines of so many bytes."""
+    return [
+        (
+            (KITCHEN, WEATHER)[number % 2],
+            b"headline %d" % number + b"." * size,
+            *([b"photo %d" % number] if number in photos else []),
+        )
+        for number in range(1, count + 1)
+    ]
+
+
+def readers_that_come_late(scene: Scene) -> None:
+    """readers that come late"""
+    desk = Desk(scene, _reports(8))
+    desk.push()
+    desk.held("No reader had come yet.")
+    desk.reader(WEATHER)
+    desk.held("One of the two readers had not come yet.")
+    desk.reader(KITCHEN)
+    desk.finish()
+
+
+def reports_with_photos(scene: Scene) -> None:
+    """reports with photos and reports without"""
+    desk = Desk(scene, _reports(9, 2, 3, 6))
+    desk.reader(KITCHEN)
+    desk.reader(WEATHER)
+    desk.push()
+    desk.finish()
+
+
+def a_reader_that_is_slow_for_a_while(scene: Scene) -> None:
+    """a reader that is slow for a while"""
+    desk = Desk(scene, _reports(301, size=6000))
+    wire = scene.wire(desk.ends[1])
+    desk.reader(WEATHER)
+    desk.reader(KITCHEN, wire.endpoint)
+    wire.freeze()
+    desk.push(300)
+    desk.wait(WHOLE, lambda: scene.recording.count("sent", ENTRY) >= 300)
+    wire.heal()
+    desk.wait(WHOLE, lambda: desk.done(300))
+    if not desk.done(300) and scene.recording.count("sent", ENTRY) >= 300 and not desk.answer.process.told:
+        slow = next(r for r in desk.readers if len(r.got) < len(r.wanted(300)))
+        happened = f"{slow.name} was slow for a while, and got {len(slow.got)} of {len(slow.wanted(300))} messages."
+        raise NotYet("a small mark made the socket drop", happened, scene.first("receive", slow.name))
+    desk.push()
+    desk.finish()
+
+
+def the_end_while_a_reader_is_slow(scene: Scene) -> None:
+    """the end while a reader is slow"""
+    desk = Desk(scene, _reports(240, size=8000))
+    wire = scene.wire(desk.ends[1])
+    desk.reader(WEATHER)
+    desk.reader(KITCHEN, wire.endpoint)
+    wire.freeze()
+    desk.push()
+    desk.wait(WHOLE)
+    wire.heal()
+    desk.finish()
+
+
+def fair_weather(scene: Scene) -> None:
+    """fair weather"""
+    desk = Desk(scene, _reports(4))
+    desk.reader(KITCHEN)
+    desk.reader(WEATHER)
+    desk.push()
+    desk.finish()
+
+
+def a_day(scene: Scene) -> None:
+    """a day with late readers and a photo"""
+    desk = Desk(scene, _reports(4, 2))
+    desk.push()
+    desk.wait(HOLD)
+    desk.reader(KITCHEN)
+    desk.reader(WEATHER)
+    desk.wait(HOLD)
+    desk.answer.outcomes()
+
+
+TRY = a_day
+SCENES = (
+    readers_that_come_late,
+    reports_with_photos,
+    a_reader_that_is_slow_for_a_while,
+    the_end_while_a_reader_is_slow,
+    fair_weather,
+)
+
+QUESTIONS = {
+    "28.1": Question(
+        "A reader's program reads its sections from a file and subscribes to each. It hears of the last section in the "
+        "file, and of no other. What is it?",
+        {
+            "a": ("A SUB can have one subscription only: the last one counts.", "a subscription is taken for a setting"),
+            "b": ("The other subscriptions have not arrived yet.", "every silence is taken for a slow joiner"),
+            "c": ("The other subscriptions are to something else than you read on the screen.", ""),
+        },
+        "A line read from a file ends with the character for the new line, all but the last. No topic has that "
+        "character in it. The XPUB shows the bytes.",
+    ),
+    "28.2": Question(
+        "A sink collects who has made what. The first two results are right, and from then on names and things are "
+        "mixed up. What is it?",
+        {
+            "a": ("The sink takes frames where it should take messages.", ""),
+            "b": ("The frames of two senders got between each other.", "a message is taken for so many separate frames"),
+            "c": ("A message was lost, and what followed has moved up.", "frames are taken to be lost one by one"),
+        },
+        "A message is atomic: its frames come together, and nothing comes between them. This one had a frame more than "
+        "the sink asks for, and what was left over was taken for the beginning of the next.",
+    ),
+    "28.3": Question(
+        "Both sockets are in one notebook, the handshake is over, and the first message is not received. Later ones "
+        "are. What is it?",
+        {
+            "a": ("The connection needs more time.", "a pause is taken for a cure"),
+            "b": ("The subscription has not left the subscriber.", ""),
+            "c": ("The publisher's queue was full.", "every loss is taken for an overflow"),
+        },
+        "A socket that has bound learns of a new connection in the next call of its own program. The cell that waited "
+        "called nothing on the SUB, so the wait could have been a year.",
+    ),
+    "28.4": Question(
+        "A subscriber that has been there for hours gets all of 20 messages, and 30 of 100 that come in one go. What "
+        "is it?",
+        {
+            "a": ("The network loses messages when it is busy.", "the network is blamed"),
+            "b": ("The first ones are lost: it joined too late.", "every loss is taken for a slow joiner"),
+            "c": ("There is room for 30, and PUB drops what is above.", ""),
+        },
+        "10 in the queue of the PUB and 20 in that of the SUB. The first 30 of the burst came, so nobody was late; "
+        "with one place more there would have been one message more.",
+    ),
+    "28.5": Question(
+        "A reporter sends three pieces of news and ends. They never arrive, unless one steps through it in a debugger. "
+        "What is it?",
+        {
+            "a": ("The receiver had no room and dropped them.", "PULL is taken to drop"),
+            "b": ("They were lost on the way.", "the network is blamed"),
+            "c": ("They never left: the closed socket threw them away.", ""),
+        },
+        "`send` only hands a message over. With linger 0, `close` throws away what has not left yet; in a debugger "
+        "there is time to leave.",
+    ),
+    "28.6": Question(
+        "Two workers, each bound to an endpoint of its own; a PUSH that connects to both. Every second task is never "
+        "done, and one worker has nothing to do. What is it?",
+        {
+            "a": ("They wait in a queue for an endpoint where nobody is.", ""),
+            "b": ("The other worker has them, and is slow.", "tasks that are missing are taken for tasks that wait with a worker"),
+            "c": ("The PUSH drops what the busy worker cannot take.", "PUSH is taken to drop"),
+        },
+        "`connect` makes a queue at once and tries for ever to find somebody. Of two connections only one ever stood; "
+        "the other had a letter too few in its endpoint.",
+    ),
+    "28.7": Question(
+        "A new program connects to the news. `connect` returns, no error comes on either side, others hear everything "
+        "and it hears nothing. What is it?",
+        {
+            "a": ("It has forgotten to subscribe.", "every silence is taken for a forgotten subscription"),
+            "b": ("Nothing listens at that endpoint.", "a connection is taken for a handshake"),
+            "c": ("It has the wrong type, and was refused in the handshake.", ""),
+        },
+        "TCP connected, then both sides said their types, and PUB and PULL do not belong together. The connection was "
+        "closed again, and only a monitor says so.",
+    ),
+    "28.8": Question(
+        "Over tcp everything works. With an inproc endpoint in place of the other one, and nothing else changed, the "
+        "message waits for ever. What is it?",
+        {
+            "a": ("With inproc one has to bind first.", "an old rule of inproc is taken for today's"),
+            "b": ("The two sockets belong to two Contexts.", ""),
+            "c": ("inproc works between two threads only, not within one.", "inproc is taken for a matter of threads"),
+        },
+        "An inproc name is known within one Context. In another the same name is another place, and there the PUSH "
+        "waits for somebody to bind.",
+    ),
+}
+
+_SOLUTION = """\
+import zmq
+
+def desk(ctx, reports, news, sections, count):
+    missing = set(sections)
+    with ctx.socket(zmq.PULL) as pull, ctx.socket(zmq.XPUB) as xpub:
+        pull.bind(reports)
+        xpub.bind(news)
+        while missing:
+            missing.discard(xpub.recv()[1:])
+        for number in range(1, count + 1):
+            section, *rest = pull.recv_multipart()
+            xpub.send_multipart([section, b"%d" % number, *rest])
+"""
+
+
+def _changed(*pairs: tuple[str, str]) -> str:
+    source = _SOLUTION
+    for old, new in pairs:
+        if old not in source:
+            raise ValueError(f"the bank of {__name__} changes a line that is not there: {old!r}")
+        source = source.replace(old, new)
+    return source
+
+
+_WAIT = "        while missing:\n            missing.discard(xpub.recv()[1:])\n"
+_TAKE = "            section, *rest = pull.recv_multipart()\n"
+_GIVE = '            xpub.send_multipart([section, b"%d" % number, *rest])\n'
+_BOUND = "        pull.bind(reports)\n"
+
+WRONG = {
+    "the readers missed the beginning": _changed((_WAIT, ""), ("XPUB", "PUB")),
+    "the readers missed the beginning (2)": GIVEN + "    # as it was\n",
+    "the readers missed the beginning (3)": _changed((_WAIT, ""), (_BOUND, _BOUND + "        xpub.sndhwm = 0\n")),
+    "a pause took the place of the subscriptions": _changed(
+        (_WAIT, "        time.sleep(0.5)\n"), ("XPUB", "PUB"), ("import zmq", "import time, zmq")
+    ),
+    "a pause took the place of the subscriptions (2)": _changed(
+        (_WAIT, "        time.sleep(2)\n"), ("import zmq", "import time, zmq")
+    ),
+    "it began when only some of the readers were there": _changed((_WAIT, "        xpub.recv()\n")),
+    "it began when only some of the readers were there (2)": _changed(("while missing:", "while len(missing) > 1:")),
+    "it did not begin although everybody was there": _changed(("xpub.recv()[1:]", "xpub.recv()")),
+    "a PUB was asked for subscriptions": _changed(("XPUB", "PUB")),
+    "frames were taken for messages": _changed((_TAKE, "            section, rest = pull.recv(), [pull.recv()]\n")),
+    "frames were taken for messages (2)": """\
+import zmq
+
+def desk(ctx, reports, news, sections, count):
+    with ctx.socket(zmq.PULL) as pull, ctx.socket(zmq.XPUB) as xpub:
+        xpub.linger = 1000
+        pull.rcvhwm = xpub.sndhwm = 10000
+        pull.bind(reports)
+        xpub.bind(news)
+        for section in sections:
+            xpub.recv()
+        for number in range(count):
+            frames = [pull.recv(), pull.recv()]
+            xpub.send_multipart([frames[0], str(number + 1).encode(), frames[1]])
+""",
+    "the photo was lost": _changed(("*rest = pull", "*rest = pull"), ("*rest])", "rest[0]])")),
+    "a report without a photo was given one": _changed(("*rest])", "rest[0], rest[1] if rest[1:] else b''])")),
+    "several frames went out as one": _changed((_GIVE, '            xpub.send(b" ".join([section, b"%d" % number, *rest]))\n')),
+    "one report went out as several messages": _changed(
+        (
+            _GIVE,
+            '            for frame in [section, b"%d" % number, *rest]:\n                xpub.send(frame)\n',
+        )
+    ),
+    "the numbers were not those of the reports": _changed(("range(1, count + 1)", "range(count)")),
+    "the numbers were not those of the reports (2)": _changed(
+        ("missing = set(sections)", "missing, numbers = set(sections), dict.fromkeys(sections, 0)"),
+        (_TAKE, _TAKE + "            numbers[section] += 1\n"),
+        ("% number", "% numbers[section]"),
+    ),
+    "a small mark made the socket drop": _changed((_BOUND, _BOUND + "        xpub.sndhwm = 10\n")),
+    "what was still in the queue was thrown away": _changed((_BOUND, _BOUND + "        xpub.linger = 0\n")),
+    "what was still in the queue was thrown away (2)": _changed(
+        (_BOUND, _BOUND + "        xpub.linger, xpub.sndhwm = 0, 100000\n")
+    ),
+    "what was still in the queue was thrown away (3)": _changed(
+        (_GIVE, _GIVE + "        time.sleep(0.3)\n        xpub.close(linger=0)\n"), ("import zmq", "import time, zmq")
+    ),
+    "it ended before the last report": _changed(("count + 1", "count")),
+    "it waited for a report that does not come": _changed(("count + 1", "count + 2")),
+    "it connected where it had to bind": _changed(("pull.bind", "pull.connect")),
+    "it connected where it had to bind (2)": _changed(("xpub.bind", "xpub.connect")),
+    "a socket was left open": _changed(
+        ("with ctx.socket(zmq.PULL) as pull, ctx.socket(zmq.XPUB) as xpub:", "with ctx.socket(zmq.XPUB) as xpub:"),
+        (_BOUND, "        pull = kept[0] = ctx.socket(zmq.PULL)\n" + _BOUND),
+        ("import zmq\n", "import zmq\n\nkept = {}\n"),
+    ),
+}
+
+RIGHT = {
+    "subscriptions are counted, and frames are taken while there are more": """\
+import zmq
+
+def desk(ctx, reports, news, sections, count):
+    pull, xpub = ctx.socket(zmq.PULL), ctx.socket(zmq.XPUB)
+    try:
+        pull.bind(reports)
+        xpub.bind(news)
+        there = 0
+        while there < len(sections):
+            said = xpub.recv()
+            if said[:1] == b"\\x01" and said[1:] in sections:
+                there += 1
+        number = 0
+        while number < count:
+            number += 1
+            frames = [pull.recv()]
+            while pull.rcvmore:
+                frames.append(pull.recv())
+            frames.insert(1, str(number).encode())
+            for frame in frames[:-1]:
+                xpub.send(frame, zmq.SNDMORE)
+            xpub.send(frames[-1])
+    finally:
+        pull.close()
+        xpub.close(linger=3000)
+""",
+    "a poller, and a list of reports that wait": """\
+import zmq
+
+def desk(ctx, reports, news, sections, count):
+    waiting, there, number = [], set(), 0
+    with ctx.socket(zmq.XPUB) as xpub, ctx.socket(zmq.PULL) as pull:
+        xpub.sndhwm = 0
+        xpub.bind(news)
+        pull.bind(reports)
+        poller = zmq.Poller()
+        poller.register(xpub, zmq.POLLIN)
+        poller.register(pull, zmq.POLLIN)
+        while number < count:
+            ready = dict(poller.poll())
+            if xpub in ready:
+                there.add(xpub.recv()[1:])
+            if pull in ready:
+                waiting.append(pull.recv_multipart())
+            while there >= set(sections) and waiting:
+                number += 1
+                match waiting.pop(0):
+                    case [section, headline, photo]:
+                        xpub.send_multipart([section, b"%d" % number, headline, photo])
+                    case [section, headline]:
+                        xpub.send_multipart([section, b"%d" % number, headline])
+""",
+    "in asyncio": """\
+import asyncio, zmq, zmq.asyncio
+
+async def work(ctx, reports, news, sections, count):
+    with ctx.socket(zmq.PULL) as pull, ctx.socket(zmq.XPUB) as xpub:
+        pull.bind(reports)
+        xpub.bind(news)
+        todo = list(sections)
+        while todo:
+            said = await xpub.recv()
+            if said[1:] in todo:
+                todo.remove(said[1:])
+        for number in range(count):
+            report = await pull.recv_multipart()
+            await xpub.send_multipart(report[:1] + [b"%d" % (number + 1)] + report[1:])
+        xpub.linger = 3000
+
+def desk(ctx, reports, news, sections, count):
+    asyncio.run(work(zmq.asyncio.Context(ctx), reports, news, sections, count))
+""",
+}
