@@ -210,7 +210,8 @@ class Recording:
 
         A receive belongs to the earliest send of the peer that its metadata names which nobody has taken yet and
         whose frames agree: content alone does not identify a message. A REP's send goes to whose request it received
-        last, a ROUTER's to whose routing id it begins with. A PUB's send may be taken once by each receiving socket.
+        last, a ROUTER's to whose routing id it begins with. A PUB's send may be taken once by each receiving socket
+        that was open when it went out.
         Where the metadata names nobody (inproc, recv_into, an untraced peer) the earliest
         untaken send on a socket at the other end decides.
         """
@@ -266,6 +267,7 @@ class _Pairing:
         self.taken: dict[int, list[int]] = {}  # send -> receives
         self.wired: dict[int, list[Event]] = {}  # send -> what the wire did with it
         self.addressed = _addressed(events)
+        self.opened = {(e.actor, e.socket): e.at for e in events if e.kind == "open"}
         open_: dict[tuple[str, str], int] = {}
         for i, e in enumerate(events):
             if e.kind == "send":
@@ -321,7 +323,10 @@ class _Pairing:
             return False
         takers = [self.events[r] for r in self.taken.get(s, ())]
         if self.events[s].socket.startswith(("PUB", "XPUB")):
-            return all((t.actor, t.socket) != (e.actor, e.socket) for t in takers)
+            outcome, end = self.outcome.get(s), (e.actor, e.socket)
+            if outcome is not None and self.opened.get(end, outcome.at) > outcome.at:
+                return False  # published before that socket was there
+            return all((t.actor, t.socket) != end for t in takers)
         return not takers
 
     def _again(self, s: int) -> bool:

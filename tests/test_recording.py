@@ -257,6 +257,16 @@ def test_without_metadata_the_sockets_at_the_other_end_are_asked_in_their_order(
     ]
 
 
+def test_what_was_published_before_a_socket_was_there_is_not_what_it_received() -> None:
+    run = recording(
+        send("pub", b"x", socket="PUB"),
+        [Event("s", "open", "SUB")],
+        send("pub", b"x", socket="PUB"),
+        receive("s", b"x", of="pub", socket="SUB", theirs="PUB"),
+    )
+    assert [message.fate for message in run.messages()] == ["not received", "received"]
+
+
 def test_a_receive_whose_sender_is_not_recorded_belongs_to_no_message() -> None:
     run = recording(joined("b", "a"), receive("b", b"x", of="stranger"), send("a", b"x"))
     assert only(run).receives == ()

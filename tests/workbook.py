@@ -106,9 +106,9 @@ def without_code(markdown: str) -> str:
 
 
 def running(notebook: Notebook) -> str:
-    """A lesson's prose without code, links and the names of other lessons."""
-    text = re.sub(r"\]\([^)]*\)", "]", without_code(prose(notebook)))
-    return re.sub(NEED.pattern.replace("?P<number>", "?:").replace("?P<slug>", "?:"), "", text)
+    """A lesson's prose up to its further reading, without code, links and the names of other lessons."""
+    text = re.sub(r"\]\([^)]*\)", "]", without_code(prose(notebook).partition("\n## Further")[0]))
+    return re.sub(r"(?<![\d,])\d\d [a-z][a-z0-9_]*", "", text)
 
 
 def headings(markdown: str, level: str = "#+") -> list[str]:

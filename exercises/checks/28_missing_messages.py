@@ -84,7 +84,10 @@ BIND = 1.5  # seconds for it to bind
 HEAR = 0.8  # seconds for it to read a subscription; one that reads is seen doing so
 HOLD = 0.25  # seconds in which an answer that wants to begin too early may do so
 PATIENCE = 2.6  # seconds, the same for one that has not been seen to read a subscription
-WHOLE = 3.0  # seconds for all that is asked, once everybody is there
+BEGIN = 1.6  # seconds for the first message, once everybody is there and everything is pushed
+WHOLE = 3.0  # seconds for all that is asked
+STILL = 0.8  # seconds in which nothing arrives any more: what is missing then does not come
+RETURN = 1.2  # seconds for its return when everything has arrived
 LATE = 1.5  # seconds after its return in which its Context may still deliver
 UNDER_WAY = 0.6  # seconds after the end of its process in which something may still come
 LOOK = 0.02  # seconds between two looks
@@ -146,7 +149,9 @@ class Desk:
         return bool(over())
 
     def joined(self, how: str) -> Event | None:
-        return next((e for e in self.scene.recording if e.actor == ENTRY and e.kind == how and e.detail in self.ends), None)
+        return next(
+            (e for e in self.scene.recording if e.actor == ENTRY and e.kind == how and e.detail in self.ends), None
+        )
 
     def first(self) -> Event | None:
         """The answer's first message, as its trace tells."""
@@ -203,9 +208,23 @@ class Desk:
         """Whether each reader has as many messages as it is to have of so many reports."""
         return all(len(r.got) >= len(r.wanted(count)) for r in self.readers)
 
+    def arrive(self, count: int | None = None) -> bool:
+        """Wait until each reader has what it is to have of so many reports, or nothing comes any more."""
+        have, last = -1, time.monotonic()
+
+        def over() -> bool:
+            nonlocal have, last
+            if (now := sum(len(r.got) for r in self.readers)) != have:
+                have, last = now, time.monotonic()
+            return self.done(count) or time.monotonic() - last > STILL or any(r.strange() for r in self.readers)
+
+        self.wait(WHOLE, over)
+        return self.done(count)
+
     def finish(self) -> None:
         """Everybody is there, and everything is pushed: wait until each has got what it wants, and look at it."""
-        self.wait(WHOLE, lambda: self.done() or any(r.strange() for r in self.readers))
+        self.wait(BEGIN, lambda: self.first() or any(r.got for r in self.readers))
+        self.arrive()
         if self.answer.process.told:
             late, last = time.monotonic() + LATE, 0.0  # its Context may still be at work, and then what is under way
             while not self.done() and time.monotonic() < min(late, last or late):
@@ -220,13 +239,15 @@ class Desk:
         if not self.done():
             self._missing()
         if not self.answer.process.told:
-            self.wait(WHOLE)
+            self.wait(RETURN)
         if not self.answer.process.told:
             happened = f"All {len(self.reports)} reports had come and were published; it stood {self.answer.stood()}."
             raise NotYet("it waited for a report that does not come", happened)
         outcome = self.answer.outcomes(LOOK)[0]
         if outcome.left_open:
-            raise NotYet("a socket was left open", f"When your function returned, {outcome.left_open} of its sockets were open.")
+            raise NotYet(
+                "a socket was left open", f"When your function returned, {outcome.left_open} of its sockets were open."
+            )
         self.wait_quiet()
         for reader in self.readers:
             self._compare(reader)
@@ -258,7 +279,9 @@ class Desk:
             happened = f"{reader.name} got {_shown(got)}" + (f" and not {_shown(wanted)}." if wanted else ".")
             if got == wanted:
                 continue
-            known = [report for report in self.reports if len(got) > 1 and got[2:] == report[1:] and got[0] == report[0]]
+            known = [
+                report for report in self.reports if len(got) > 1 and got[2:] == report[1:] and got[0] == report[0]
+            ]
             if wanted is not None and len(wanted) > 3 and got == wanted[:3]:
                 raise NotYet("the photo was lost", happened, here)
             if wanted is not None and got == (*wanted, b""):
@@ -288,7 +311,9 @@ class Desk:
         if not self.answer.process.told:
             raise NotYet("", f"{happened}; your function stood {self.answer.stood()}.", event)
         if sent and sent < len(self.reports):
-            raise NotYet("it ended before the last report", f"Your function sent {sent} of {len(self.reports)} messages.", event)
+            raise NotYet(
+                "it ended before the last report", f"Your function sent {sent} of {len(self.reports)} messages.", event
+            )
         if got and got == wanted[-len(got) :]:
             raise NotYet("the readers missed the beginning", f"{happened}, and missed the first.", event)
         if got == wanted[: len(got)] and sent >= len(self.reports):
@@ -385,8 +410,7 @@ def a_reader_that_is_slow_for_a_while(scene: Scene) -> None:
     desk.push(300)
     desk.wait(WHOLE, lambda: scene.recording.count("sent", ENTRY) >= 300)
     wire.heal()
-    desk.wait(WHOLE, lambda: desk.done(300))
-    if not desk.done(300) and scene.recording.count("sent", ENTRY) >= 300 and not desk.answer.process.told:
+    if not desk.arrive(300) and scene.recording.count("sent", ENTRY) >= 300 and not desk.answer.process.told:
         slow = next(r for r in desk.readers if len(r.got) < len(r.wanted(300)))
         happened = f"{slow.name} was slow for a while, and got {len(slow.got)} of {len(slow.wanted(300))} messages."
         raise NotYet("a small mark made the socket drop", happened, scene.first("receive", slow.name))
@@ -441,7 +465,10 @@ QUESTIONS = {
         "A reader's program reads its sections from a file and subscribes to each. It hears of the last section in the "
         "file, and of no other. What is it?",
         {
-            "a": ("A SUB can have one subscription only: the last one counts.", "a subscription is taken for a setting"),
+            "a": (
+                "A SUB can have one subscription only: the last one counts.",
+                "a subscription is taken for a setting",
+            ),
             "b": ("The other subscriptions have not arrived yet.", "every silence is taken for a slow joiner"),
             "c": ("The other subscriptions are to something else than you read on the screen.", ""),
         },
@@ -453,7 +480,10 @@ QUESTIONS = {
         "mixed up. What is it?",
         {
             "a": ("The sink takes frames where it should take messages.", ""),
-            "b": ("The frames of two senders got between each other.", "a message is taken for so many separate frames"),
+            "b": (
+                "The frames of two senders got between each other.",
+                "a message is taken for so many separate frames",
+            ),
             "c": ("A message was lost, and what followed has moved up.", "frames are taken to be lost one by one"),
         },
         "A message is atomic: its frames come together, and nothing comes between them. This one had a frame more than "
@@ -497,7 +527,10 @@ QUESTIONS = {
         "done, and one worker has nothing to do. What is it?",
         {
             "a": ("They wait in a queue for an endpoint where nobody is.", ""),
-            "b": ("The other worker has them, and is slow.", "tasks that are missing are taken for tasks that wait with a worker"),
+            "b": (
+                "The other worker has them, and is slow.",
+                "tasks that are missing are taken for tasks that wait with a worker",
+            ),
             "c": ("The PUSH drops what the busy worker cannot take.", "PUSH is taken to drop"),
         },
         "`connect` makes a queue at once and tries for ever to find somebody. Of two connections only one ever stood; "
@@ -589,7 +622,9 @@ def desk(ctx, reports, news, sections, count):
 """,
     "the photo was lost": _changed(("*rest = pull", "*rest = pull"), ("*rest])", "rest[0]])")),
     "a report without a photo was given one": _changed(("*rest])", "rest[0], rest[1] if rest[1:] else b''])")),
-    "several frames went out as one": _changed((_GIVE, '            xpub.send(b" ".join([section, b"%d" % number, *rest]))\n')),
+    "several frames went out as one": _changed(
+        (_GIVE, '            xpub.send(b" ".join([section, b"%d" % number, *rest]))\n')
+    ),
     "one report went out as several messages": _changed(
         (
             _GIVE,

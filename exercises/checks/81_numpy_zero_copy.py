@@ -1,0 +1,468 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Send a film out of a few buffers, each of which is written again as soon as it is free."""
+
+import json
+import os
+import threading
+import time
+from typing import Any
+
+import zmq
+
+from exercises.answer import Call, Outcome
+from exercises.judge import Answer, NotYet, Scene, TookTooLong, unexpected
+from exercises.task import Question
+
+ENTRY = "film"
+
+GIVEN = '''\
+import json
+
+import zmq
+
+def film(ctx, endpoint, buffers, count, patience):
+    """Send a film of `count` pictures out of these buffers, without copying them.
+
+    endpoint  connect a PUSH here: a viewer binds to it, sooner or later
+    buffers   a list of two or more NumPy arrays of bytes ("|u1"), all of one shape, each in one piece
+              (order "C") and large enough that pyzmq does not copy it
+    count     how many pictures; number n, from 0, has n at every place: `buffer[:] = n` is the camera
+    patience  seconds to wait for a free buffer; then raise TimeoutError
+
+    Each picture is one message of two frames, [header][picture], the header in JSON, such as
+    {"dtype": "|u1", "shape": [300, 400], "order": "C"}. The pictures go in their order. Take one into any
+    buffer that is free, and send that buffer's own memory, not a copy: nowhere may be more pictures than
+    there are buffers. As long as a buffer is free, do not wait. A buffer is free when ZeroMQ is done with
+    what was sent from it.
+
+    The caller wants the buffers back: return (nothing) when all of them are free. If one is not free
+    within `patience` seconds, then, too, raise TimeoutError. Leave no socket open.
+    """
+    with ctx.socket(zmq.PUSH) as push:
+        push.connect(endpoint)
+        for number in range(count):
+            buffer = buffers[number % len(buffers)]
+            buffer[:] = number
+            header = {"dtype": buffer.dtype.str, "shape": buffer.shape, "order": "C"}
+            push.send_multipart([json.dumps(header).encode(), buffer], copy=False)
+'''
+
+HINTS = (
+    "The viewer comes late. Which pictures are then in the queue, and in whose memory do they lie?",
+    "Keep for each buffer what tells you whether it is free. Before the camera writes into a buffer, and before you "
+    "return, ask that.",
+    "`track=True` makes the call that sends return a tracker; `tracker.wait(seconds)` raises zmq.NotDone when that was "
+    "not long enough. A list with one place for each buffer is enough to remember them.",
+)
+VARIANT = "let it drop a picture, and count it, where it would have to wait: a camera does not wait."
+LIMIT = (
+    "when it has given up, its pictures are still in the closed socket until linger is over, and so are the buffers."
+)
+WHY = "how many buffers does a film need whose viewer is never more than one picture late?"
+
+LABELS = {
+    "a picture was overwritten on its way": "how do you know that what you sent from this buffer has left it?",
+    "more pictures were kept than there are buffers": "where in memory is a picture between `send` and its departure?",
+    "it waited although a buffer was free": "which picture has to have left before you take this one?",
+    "it did not give up after its patience": "which wait of yours has no limit, and in which unit is the others'?",
+    "NotDone reached the caller": "which error does the contract promise?",
+    "it returned while pictures were on their way": "what will the caller do with the buffers when you return?",
+    "the picture came without its header": "how does the viewer know how wide a picture is?",
+    "header and picture were two messages": "by which word does a frame say that there is more to come?",
+    "the header does not say what the picture is": "what does the viewer need, to make the same array of the bytes?",
+    "a socket was left open": "who closes the socket when TimeoutError goes out?",
+}
+
+WHOLE = 4.0  # seconds for a film whose viewer is there
+FIRST = 3.5  # seconds for the answer's process to send its first picture
+NEXT = 1.2  # seconds for the next one, while a buffer is free
+AFTER = 0.3  # seconds in which an answer that does not wait overwrites something
+SHORT = 0.25  # seconds of patience where nobody comes
+GIVES_UP = 2.5  # seconds in which it has to notice
+LOOK = 0.01  # seconds between two looks
+SHAPE = (600, 800)
+
+
+def _buffers(count: int) -> list[Any]:
+    import numpy as np  # the notebook that asks this module's questions need not load it
+
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads' stacks count as the answer's memory
+    return [np.zeros(SHAPE, np.uint8) for _ in range(count)]
+
+
+def view(ctx: zmq.Context[Any], endpoint: str, count: int) -> list[list[bytes]]:
+    """What arrives, up to so many messages, until it has been quiet for a while."""
+    with ctx.socket(zmq.PULL) as pull:
+        pull.bind(endpoint)
+        got: list[list[bytes]] = []
+        while len(got) < count and pull.poll(int(WHOLE * 1000) if not got else 600):
+            got.append(pull.recv_multipart())
+        return got
+
+
+def _start(scene: Scene, buffers: int, count: int, patience: float) -> Answer:
+    return scene.answer(Call((scene.stage.endpoint("viewer"), _buffers(buffers), count, patience)))
+
+
+def _sent(scene: Scene) -> int:
+    """How many messages have left the answer's function, whatever became of them."""
+    return sum(e.kind == "send" and e.actor == ENTRY for e in scene.recording.events)
+
+
+def _reaches(scene: Scene, answer: Answer, count: int, within: float) -> bool:
+    """Whether the answer sends so many messages within this time, before it ends."""
+    until = time.monotonic() + within
+    while _sent(scene) < count and not answer.process.told and time.monotonic() < until:
+        threading.Event().wait(LOOK)
+    return _sent(scene) >= count
+
+
+def _ended(answer: Answer) -> Outcome | None:
+    """What came of the call if it has ended."""
+    return answer.outcomes(LOOK)[0] if answer.process.told else None
+
+
+def _whether_right(outcome: Outcome) -> None:
+    """The end of a film that could be sent."""
+    if outcome.error:
+        unexpected(outcome)
+    if outcome.left_open:
+        happened = "Your function had returned, and a socket of its Context was still open."
+        raise NotYet("a socket was left open", happened)
+    if outcome.value is not None:
+        unexpected(outcome)
+
+
+def _compare(scene: Scene, count: int, got: list[list[bytes]]) -> None:
+    """Find the words for the difference between the film and what the viewer has seen."""
+    for number, frames in enumerate(got):
+        event = scene.first("receive", "viewer", number + 1)
+        sizes = f"Message {number + 1} came in {len(frames)} frame{'s' * (len(frames) > 1)}, the first of "
+        sizes += f"{len(frames[0])} bytes."
+        if len(frames) == 1:
+            alone = len(frames[0]) < SHAPE[0] * SHAPE[1]
+            label = "header and picture were two messages" if alone else "the picture came without its header"
+            raise NotYet(label if frames[0] else "", sizes, event)
+        if len(frames) != 2 or len(frames[1]) != SHAPE[0] * SHAPE[1]:
+            raise NotYet("", sizes, event)
+        if not _describes(frames[0]):
+            happened = f"The header was {frames[0]!r:.200}, and the picture has bytes (|u1) in the shape {list(SHAPE)}."
+            raise NotYet("the header does not say what the picture is", happened, event)
+        shown = set(frames[1])
+        if shown != {number}:
+            what = f"{sorted(shown)[0]}" if len(shown) == 1 else f"{len(shown)} different numbers"
+            happened = f"Picture {number} was to show {number} at every place, and showed {what}."
+            label = "a picture was overwritten on its way" if max(shown) > number else ""
+            raise NotYet(label, happened, event)
+    if len(got) < count:
+        raise NotYet("", f"{len(got)} of {count} pictures arrived.")
+
+
+def _describes(header: bytes) -> bool:
+    import numpy as np
+
+    try:
+        said = json.loads(header)
+        dtype = np.dtype(said["dtype"])
+        return dtype == np.uint8 and list(said["shape"]) == list(SHAPE) and said["order"] == "C"
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+def a_short_film(scene: Scene) -> None:
+    """a viewer who is there"""
+    viewer = scene.stage.play(view, scene.stage.endpoint("viewer"), 2, name="viewer")
+    scene.recording.wait("bind", "viewer")
+    answer = _start(scene, 2, 2, 5.0)
+    answer.outcomes()
+    viewer.result(WHOLE)
+
+
+def a_late_viewer(scene: Scene) -> None:
+    """a viewer who comes late, and three buffers"""
+    count, buffers = 7, 3
+    answer = _start(scene, buffers, count, 10.0)
+    answer.begun()
+    _reaches(scene, answer, 1, FIRST)
+    _reaches(scene, answer, buffers, NEXT)
+    more = _reaches(scene, answer, buffers + 1, AFTER)
+    before = _sent(scene)
+    ended = _ended(answer)
+    if ended and ended.error:
+        unexpected(ended)
+    viewer = scene.stage.play(view, scene.stage.endpoint("viewer"), count, name="viewer")
+    _compare(scene, count, viewer.result(2 * WHOLE))
+    if before < buffers:
+        happened = f"Nobody was there to view, {buffers} buffers were free, and {before} of them was used."
+        raise NotYet("it waited although a buffer was free", happened, scene.first("send", ENTRY, before))
+    if more:
+        happened = f"Nobody was there to view. There were {buffers} buffers, and you sent {before} pictures or more."
+        event = scene.first("send", ENTRY, buffers + 1)
+        raise NotYet("more pictures were kept than there are buffers", happened, event)
+    _whether_right(answer.outcomes(WHOLE)[0])
+
+
+def nobody(scene: Scene) -> None:
+    """a viewer who does not come"""
+    _gives_up(scene, 4)
+
+
+def nobody_for_the_last(scene: Scene) -> None:
+    """a viewer who does not come for the last pictures"""
+    _gives_up(scene, 2)
+
+
+def _gives_up(scene: Scene, count: int) -> None:
+    """Nobody views. There are two buffers, so after two pictures, if not before, it has to wait, and give up."""
+    answer = _start(scene, 2, count, SHORT)
+    try:
+        outcome = answer.outcomes(GIVES_UP)[0]
+    except TookTooLong as where:
+        happened = f"`patience` was {SHORT:g} s, nobody viewed, and after {GIVES_UP:g} s your function stood {where}."
+        raise NotYet("it did not give up after its patience", happened, scene.first("send", ENTRY, 2)) from None
+    sent = _sent(scene)
+    if "NotDone" in outcome.raised:
+        happened = f"`patience` was {SHORT:g} s, nobody viewed, and your function raised {outcome.error}."
+        raise NotYet("NotDone reached the caller", happened, scene.first("send", ENTRY, 2))
+    if not outcome.error:
+        happened = f"Nobody viewed. Your function sent {sent} pictures and returned."
+        label = "it returned while pictures were on their way" if sent <= 2 else ""
+        raise NotYet(label, happened, scene.first("send", ENTRY, sent))
+    if "TimeoutError" not in outcome.raised:
+        unexpected(outcome)
+    if sent < 2:
+        happened = f"Two buffers were free, and {sent} of them was used."
+        raise NotYet("it waited although a buffer was free", happened, scene.first("send", ENTRY))
+    if outcome.left_open:
+        happened = "Your function had raised TimeoutError, and a socket of its Context was still open."
+        raise NotYet("a socket was left open", happened)
+
+
+TRY = a_short_film
+SCENES = (a_late_viewer, nobody, nobody_for_the_last)
+
+QUESTIONS = {
+    "81.1": Question(
+        "Over inproc, an array of zeros is sent with `copy=False` and received with `copy=False`. The receiver writes "
+        "a 7 into the first element of what it has received. With what does the sender's array begin?",
+        {
+            "a": ("With 0: what was received is the receiver's.", "a message is taken for a copy"),
+            "b": ("With 7.", ""),
+            "c": ("With 0: the write raises an error, what was received is read-only.", "a frame is taken for bytes"),
+        },
+        "The message is the sender's memory, and over inproc it is handed to the receiver as it is. pyzmq lets you "
+        "write into it; that you do not is up to you.",
+    ),
+    "81.2": Question(
+        "An array of zeros is sent. Before the receiver has connected, the sender fills the array with ones. What does "
+        "the receiver get, with a copy and without?",
+        {
+            "a": ("Zeros both times: that was sent.", "send is taken for the moment of departure"),
+            "b": ("Zeros with a copy, ones without.", ""),
+            "c": ("Zeros with a copy; without, an error when the array is changed.", "lending is taken for locking"),
+        },
+        "With a copy the message has its own memory from `send` on. Without, the message is the array, and whoever "
+        "writes into the array writes into the message, until it has left.",
+    ),
+    "81.3": Question(
+        "An array of 8,000 bytes is sent with `copy=False, track=True`. Nobody is connected. What does `tracker.done` "
+        "say right after `send`?",
+        {
+            "a": ("False: nobody has received it.", "done is taken for received"),
+            "b": ("True: it was copied, and the array is free.", ""),
+            "c": ("Nothing: a message that was not sent has no tracker.", "tracking is taken for delivery"),
+        },
+        "Below 65,536 bytes pyzmq copies in any case, because that is quicker. The message still waits for somebody to "
+        "receive it; the tracker speaks of the memory only.",
+    ),
+    "81.4": Question(
+        "A frame holds five numbers of 8 bytes. It is received with `recv_into` into an array that has room for three. "
+        "What happens?",
+        {
+            "a": ("An error: the frame is too large.", "recv_into is taken to check"),
+            "b": (
+                "Three numbers are there, and the other two come with the next call.",
+                "frames are taken for a stream",
+            ),
+            "c": ("Three numbers are there, the call returns 40, and the rest is gone.", ""),
+        },
+        "A frame is taken whole or cut, and what is cut off is gone in silence. Only the returned number tells: it "
+        "is the size of the frame.",
+    ),
+}
+
+_SOLUTION = '''\
+import json
+
+import zmq
+
+def film(ctx, endpoint, buffers, count, patience):
+    trackers = [None] * len(buffers)
+
+    def free(place):
+        """Return when this buffer may be written."""
+        try:
+            if trackers[place]:
+                trackers[place].wait(patience)
+        except zmq.NotDone:
+            raise TimeoutError(f"buffer {place} was not free after {patience:g} s") from None
+
+    with ctx.socket(zmq.PUSH) as push:
+        push.connect(endpoint)
+        for number in range(count):
+            place = number % len(buffers)
+            free(place)
+            buffer = buffers[place]
+            buffer[:] = number
+            header = {"dtype": buffer.dtype.str, "shape": buffer.shape, "order": "C"}
+            frames = [json.dumps(header).encode(), buffer]
+            trackers[place] = push.send_multipart(frames, copy=False, track=True)
+        for place in range(len(buffers)):
+            free(place)
+'''
+
+
+def _changed(*pairs: tuple[str, str]) -> str:
+    source = _SOLUTION
+    for old, new in pairs:
+        if old not in source:
+            raise ValueError(f"the bank of {__name__} changes a line that is not there: {old!r}")
+        source = source.replace(old, new)
+    return source
+
+
+RECIPE = """\
+import zmq
+
+from patterns.zero_copy import send_array
+
+def film(ctx, endpoint, buffers, count, patience):
+    with ctx.socket(zmq.PUSH) as push:
+        push.connect(endpoint)
+        trackers = []
+        for number in range(count):
+            buffer = buffers[number % len(buffers)]
+            buffer[:] = number
+            trackers.append(send_array(push, buffer))
+        while not all(tracker.done for tracker in trackers):
+            push.poll(100)
+"""
+
+WRONG = {
+    "a picture was overwritten on its way": GIVEN + "    # as it was\n",
+    "a picture was overwritten on its way (2)": RECIPE,
+    "a picture was overwritten on its way (3)": _changed(
+        ("            free(place)\n            buffer =", "            buffer =")
+    ),
+    "a picture was overwritten on its way (4)": _changed(
+        ("            free(place)\n            buffer =", "            buffer ="),
+        ("            frames =", "            free(place)\n            frames ="),
+    ),
+    "more pictures were kept than there are buffers": _changed(("copy=False, track=True", "copy=True, track=True")),
+    "more pictures were kept than there are buffers (2)": _changed(
+        ("json.dumps(header).encode(), buffer]", "json.dumps(header).encode(), buffer.copy()]"),
+        ("            free(place)\n            buffer =", "            buffer ="),
+    ),
+    "more pictures were kept than there are buffers (3)": _changed(
+        ("copy=False, track=True", "copy=False, track=True"),
+        ("            free(place)\n            buffer = buffers[place]\n", "            buffer = buffers[0].copy()\n"),
+    ),
+    "it waited although a buffer was free": _changed(
+        ("copy=False, track=True)\n", "copy=False, track=True)\n            free(place)\n")
+    ),
+    "it waited although a buffer was free (2)": _changed(("number % len(buffers)", "number % 2")),
+    "it did not give up after its patience": _changed((".wait(patience)", ".wait()")),
+    "it did not give up after its patience (2)": _changed((".wait(patience)", ".wait(patience * 1000)")),
+    "it did not give up after its patience (3)": _changed(
+        ("trackers[place].wait(patience)", "while not trackers[place].done:\n                    push.poll(10)")
+    ),
+    "NotDone reached the caller": _changed(("except zmq.NotDone:", "except TypeError:")),
+    "it returned while pictures were on their way": _changed(
+        ("        for place in range(len(buffers)):\n            free(place)\n", "")
+    ),
+    "it returned while pictures were on their way (2)": _changed(
+        ("        for place in range(len(buffers)):\n            free(place)\n", "    push.close()\n")
+    ),
+    "the picture came without its header": _changed(("[json.dumps(header).encode(), buffer]", "[buffer]")),
+    "header and picture were two messages": _changed(
+        ("            frames = [json.dumps(header).encode(), buffer]\n", "            push.send_json(header)\n"),
+        ("send_multipart(frames,", "send(buffer,"),
+    ),
+    "the header does not say what the picture is": _changed(('"shape": buffer.shape', '"shape": buffer.size')),
+    "the header does not say what the picture is (2)": _changed((', "order": "C"', "")),
+    "a socket was left open": _changed(
+        ("import json\n", "import json\n\nsockets = []\n"),
+        (
+            "        push.connect(endpoint)",
+            "        sockets.append(ctx.socket(zmq.PUSH))\n        push.connect(endpoint)",
+        ),
+    ),
+    "a socket was left open (2)": _changed(
+        ("import json\n", "import json\n\nsockets = []\n"),
+        (
+            "    with ctx.socket(zmq.PUSH) as push:\n",
+            "    push = ctx.socket(zmq.PUSH)\n    sockets.append(push)\n    if True:\n",
+        ),
+        (
+            "        for place in range(len(buffers)):\n            free(place)\n",
+            "        for place in range(len(buffers)):\n            free(place)\n        push.close()\n",
+        ),
+    ),
+}
+
+RIGHT = {
+    "the recipe, with whichever buffer is free": """\
+import time, zmq
+
+from patterns.zero_copy import send_array
+
+def film(ctx, endpoint, buffers, count, patience):
+    lent = {}
+    def take(wanted):
+        until = time.monotonic() + patience
+        while True:
+            for place in [place for place, tracker in lent.items() if tracker.done]:
+                del lent[place]
+            if len(lent) <= wanted:
+                return next((p for p in range(len(buffers)) if p not in lent), None)
+            if time.monotonic() > until:
+                raise TimeoutError("no buffer is free")
+            push.poll(5)
+    with ctx.socket(zmq.PUSH) as push:
+        push.connect(endpoint)
+        for number in range(count):
+            place = take(len(buffers) - 1)
+            buffers[place].fill(number)
+            lent[place] = send_array(push, buffers[place])
+        take(0)
+""",
+    "a queue of what is on its way, frame by frame": """\
+import collections, json, zmq
+
+def film(ctx, endpoint, buffers, count, patience):
+    free, busy = list(buffers), collections.deque()
+
+    def back():
+        buffer, tracker = busy.popleft()
+        try:
+            tracker.wait(timeout=patience)
+        except zmq.NotDone as error:
+            raise TimeoutError("the viewer is too slow") from error
+        free.append(buffer)
+
+    push = ctx.socket(zmq.PUSH)
+    try:
+        push.connect(endpoint)
+        for number in range(count):
+            if not free:
+                back()
+            buffer = free.pop()
+            buffer[...] = number
+            push.send_json({"order": "C", "shape": list(buffer.shape), "dtype": str(buffer.dtype)}, zmq.SNDMORE)
+            busy.append((buffer, push.send(buffer, copy=False, track=True)))
+        while busy:
+            back()
+    finally:
+        push.close()
+""",
+}
