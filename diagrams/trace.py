@@ -48,7 +48,7 @@ class _Pen:
 
     def send(self, act: Callable[[], Any], data: Any, flags: int, ready: Callable[[], bool]) -> Any:
         try:
-            frame: bytes = data.bytes if isinstance(data, zmq.Frame) else bytes(memoryview(data))
+            frame: bytes = data.bytes if isinstance(data, zmq.Frame) else memoryview(data).tobytes("A")  # as it lies
         except TypeError:
             return act()  # it raises, and says why
         self.going.append(frame)

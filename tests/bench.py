@@ -23,12 +23,15 @@ import zmq  # noqa: E402
 
 from diagrams import trace  # noqa: E402
 from diagrams.recording import Recording  # noqa: E402
+from patterns import load_balancing  # noqa: E402
+from patterns.clone import PAIRS, Replica, Server  # noqa: E402
 from patterns.majordomo import CLIENT, READY, REPLY, WORKER, Client, broker, worker  # noqa: E402
-from patterns.shell import run  # noqa: E402
+from patterns.shell import run, serve  # noqa: E402
 from patterns.stage import Stage  # noqa: E402
 
 ROUNDS = 9  # how often each way has its turn
 REQUESTS, WARM = 500, 50  # of one turn, one after the other, after the first ones
+KEYS = 100_000  # of one snapshot
 MANY, FLIGHT, WORKERS = 5000, 200, 8  # of one turn, so many at once, and who answers them
 WAIT = 30.0  # seconds for one turn
 BODY = random.Random(1).randbytes(64)
@@ -101,6 +104,12 @@ def through_majordomo(stage: Stage) -> Callable[[], float]:
     return lambda: float(stage.spawn("bench:ask_majordomo", stage.endpoint("front")).result(WAIT))
 
 
+def through_load_balancing(stage: Stage) -> Callable[[], float]:
+    stage.spawn(load_balancing.broker, stage.endpoint("front"), stage.endpoint("back"))
+    stage.spawn(load_balancing.worker, stage.endpoint("back"), bytes)
+    return lambda: float(stage.spawn("bench:ask_rep", stage.endpoint("front")).result(WAIT))
+
+
 # -- many requests in flight --------------------------------------------------------------------------------------
 
 
@@ -143,6 +152,115 @@ def many_through_majordomo(stage: Stage) -> Callable[[], float]:
     return lambda: float(stage.spawn("bench:ask_many", stage.endpoint("front"), *head).result(WAIT))
 
 
+# -- a state and its replica --------------------------------------------------------------------------------------
+
+
+def numbered(count: int) -> dict[bytes, bytes]:
+    return {b"key %d" % n: BODY for n in range(count)}
+
+
+def keeper(ctx: Any, updates: str, snapshots: str, changes: str, keys: int) -> None:
+    serve(ctx, Server(updates, snapshots, changes, numbered(keys), interval=0.05))
+
+
+def speaker(ctx: Any, updates: str, changes: str) -> None:
+    """What comes in goes out with a number, from a PULL to a PUB; now and then a word that says where we are."""
+    with ctx.socket(zmq.PUB) as pub, ctx.socket(zmq.PULL) as pull:
+        pub.bind(updates)
+        pull.bind(changes)
+        for number in range(1 << 62):
+            while not pull.poll(50):
+                pub.send_multipart([b"HUGZ", number.to_bytes(8), b""])
+            key, value = pull.recv_multipart()
+            pub.send_multipart([key, number.to_bytes(8), value])
+
+
+def storekeeper(ctx: Any, snapshots: str, keys: int) -> None:
+    """Batches of a state for whoever asks for the one from a number on."""
+    frames = [frame for pair in numbered(keys).items() for frame in pair]
+    with ctx.socket(zmq.ROUTER) as router:
+        router.bind(snapshots)
+        while True:
+            who, first = router.recv_multipart()
+            router.send_multipart([who, *frames[2 * int(first) : 2 * (int(first) + PAIRS)]])
+
+
+def follow(ctx: Any, updates: str, snapshots: str, changes: str) -> float:
+    """Updates a second that a replica applies, `FLIGHT` of them under way."""
+    states = run(ctx, Replica(updates, snapshots, interval=0.05))
+    return changing(ctx, changes, (state.get(b"changed", b"") for state in states))
+
+
+def listen(ctx: Any, updates: str, snapshots: str, changes: str) -> float:
+    """Updates a second that a bare SUB receives."""
+    with ctx.socket(zmq.SUB) as sub:
+        sub.subscribe(b"")
+        sub.connect(updates)
+        return changing(ctx, changes, (sub.recv_multipart()[2] for _ in iter(int, 1)))
+
+
+def changing(ctx: Any, changes: str, seen: Iterator[bytes]) -> float:
+    """Change one value `MANY` times, never more than `FLIGHT` ahead of what is `seen`, and return changes a second."""
+    with ctx.socket(zmq.PUSH) as push:
+        push.connect(changes)
+        next(seen)  # it hears the updates
+        since = time.perf_counter()
+        for done in range(0, MANY, FLIGHT):
+            for number in range(done, done + FLIGHT):
+                push.send_multipart([b"changed", b"%d" % number])
+            last = b"%d" % (done + FLIGHT - 1)
+            while next(seen) != last:
+                pass
+        return MANY / (time.perf_counter() - since)
+
+
+def fetch(ctx: Any, updates: str, snapshots: str) -> float:
+    """Keys a second of a replica's first snapshot."""
+    since = time.perf_counter()
+    assert len(next(run(ctx, Replica(updates, snapshots, interval=0.05)))) == KEYS
+    return KEYS / (time.perf_counter() - since)
+
+
+def carry(ctx: Any, updates: str, snapshots: str) -> float:
+    """The same by a bare DEALER that asks for batch after batch."""
+    since, state = time.perf_counter(), {}
+    with ctx.socket(zmq.DEALER) as dealer:
+        dealer.connect(snapshots)
+        while len(state) < KEYS:
+            dealer.send(b"%d" % len(state))
+            frames = dealer.recv_multipart()
+            state.update(zip(frames[::2], frames[1::2], strict=True))
+    return KEYS / (time.perf_counter() - since)
+
+
+def ends(stage: Stage, *names: str) -> list[str]:
+    return [stage.endpoint(name) for name in names]
+
+
+def updates_of_clone(stage: Stage) -> Callable[[], float]:
+    where = ends(stage, "updates", "snapshots", "changes")
+    stage.spawn("bench:keeper", *where, 1)
+    return lambda: float(stage.spawn("bench:follow", *where).result(WAIT))
+
+
+def updates_bare(stage: Stage) -> Callable[[], float]:
+    where = ends(stage, "updates", "snapshots", "changes")
+    stage.spawn("bench:speaker", where[0], where[2])
+    return lambda: float(stage.spawn("bench:listen", *where).result(WAIT))
+
+
+def snapshots_of_clone(stage: Stage) -> Callable[[], float]:
+    where = ends(stage, "updates", "snapshots", "changes")
+    stage.spawn("bench:keeper", *where, KEYS)
+    return lambda: float(stage.spawn("bench:fetch", *where[:2]).result(WAIT))
+
+
+def snapshots_bare(stage: Stage) -> Callable[[], float]:
+    where = ends(stage, "updates", "snapshots")
+    stage.spawn("bench:storekeeper", where[1], KEYS)
+    return lambda: float(stage.spawn("bench:carry", *where).result(WAIT))
+
+
 def traced() -> Stage:
     return Stage(trace.Context(Recording()))
 
@@ -151,7 +269,10 @@ def traced() -> Stage:
 ROWS: list[tuple[str, Way, Callable[[], Stage], Way]] = [
     ("Majordomo to REQ/REP through zmq.proxy", through_majordomo, Stage, through_proxy),
     ("... traced to untraced", through_majordomo, traced, through_majordomo),
+    ("load balancing to REQ/REP through zmq.proxy", through_load_balancing, Stage, through_proxy),
     ("Majordomo to zmq.proxy, many in flight", many_through_majordomo, Stage, many_through_proxy),
+    ("clone, updates to bare PUB/SUB", updates_of_clone, Stage, updates_bare),
+    ("clone, snapshot to bare DEALER/ROUTER", snapshots_of_clone, Stage, snapshots_bare),
 ]
 
 

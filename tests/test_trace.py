@@ -764,3 +764,14 @@ def test_a_remote_context_tells_its_events_as_lines_that_the_one_at_home_takes_i
 def test_what_is_done_to_an_actor_from_outside_is_noted(home: trace.Context) -> None:
     home.note("server", "frozen")
     assert [(e.actor, e.kind) for e in home._sink or ()] == [("server", "frozen")]  # type: ignore[attr-defined]
+
+
+def test_a_buffer_that_does_not_lie_row_by_row_is_recorded_as_it_travels() -> None:
+    numpy = pytest.importorskip("numpy")
+    recording = Recording()
+    with trace.Context(recording) as context, context.socket(zmq.PUSH) as push, context.socket(zmq.PULL) as pull:
+        pull.bind("inproc://columns")
+        push.connect("inproc://columns")
+        push.send(numpy.asfortranarray(numpy.array([[1, 2], [3, 4]], numpy.uint8)))
+        assert pull.recv() == b"\1\3\2\4"
+    assert [e.frames for e in recording if e.kind == "send"] == [(b"\1\3\2\4",)]

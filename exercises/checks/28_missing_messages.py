@@ -183,17 +183,13 @@ class Desk:
         if known:
             label = "it began when only some of the readers were there"
             happened = f"When your function sent its first message, it knew of {len(set(known))} of 2 readers. {who}"
-        elif bound and first and first.at - bound.at > PAUSED and not self._reported():
+        elif bound and first and first.at - bound.at > PAUSED:
             label = "a pause took the place of the subscriptions"
             happened = f"Your function let time go by, read no subscription, and published. {who}"
         else:
             label = "the readers missed the beginning"
             happened = f"Your function published as soon as it had a report. {who}"
         raise NotYet(label, happened, first)
-
-    def _reported(self) -> bool:
-        """Whether the first message followed a report at once, and the answer had taken it late only for want of one."""
-        return self._may == 0
 
     def _failed(self) -> None:
         """An answer that raised: name what is known of it."""
@@ -288,7 +284,7 @@ class Desk:
                 raise NotYet("a report without a photo was given one", happened, here)
             if known:
                 raise NotYet("the numbers were not those of the reports", happened, here)
-            fits = wanted or (reader.wanted() + [()])[min(place, len(reader.wanted()))]
+            fits = wanted or [*reader.wanted(), ()][min(place, len(reader.wanted()))]
             if len(got) < len(fits) and b"".join(got).replace(b" ", b"") == b"".join(fits).replace(b" ", b""):
                 raise NotYet("several frames went out as one", happened, here)
             if len(got) < len(fits) and _pieces(got, fits):
