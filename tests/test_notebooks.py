@@ -338,12 +338,12 @@ def _(notebook: Notebook, path: Path) -> Complaints:
 
 
 @check(
-    "a stored answer does not tell by its first line",
+    "a closed output does not tell by its first line",
     lambda nb: _reveals(nb)[0].update(outputs=[{"output_type": "stream", "name": "stdout", "text": "It was b.\n"}]),
     (LESSONS,),
 )
 def _(notebook: Notebook, path: Path) -> Complaints:
-    for cell in _reveals(notebook):
+    for cell in (each for each in code(notebook) if each["metadata"].get("jupyter", {}).get("outputs_hidden")):
         if (first := shown(cell).partition("\n")[0]) != NEUTRAL:
             yield f"the first line of {at(cell)} is {first!r}, not {NEUTRAL!r}"
 

@@ -64,17 +64,20 @@ LABELS = {
     "a picture was overwritten on its way": "how do you know that what you sent from this buffer has left it?",
     "more pictures were kept than there are buffers": "where in memory is a picture between `send` and its departure?",
     "it waited although a buffer was free": "which picture has to have left before you take this one?",
-    "it did not give up after its patience": "which wait of yours has no limit, and in which unit is the others'?",
+    "it did not give up after its patience": "which wait of yours has no limit, or a limit in another unit?",
+    "it gave up before its patience was over": "in which unit does your wait count, and does it wait at all?",
     "NotDone reached the caller": "which error does the contract promise?",
     "it returned while pictures were on their way": "what will the caller do with the buffers when you return?",
     "the picture came without its header": "how does the viewer know how wide a picture is?",
     "header and picture were two messages": "by which word does a frame say that there is more to come?",
     "the header does not say what the picture is": "what does the viewer need, to make the same array of the bytes?",
+    "it bound where it had to connect": "who listens there, and who comes?",
     "a socket was left open": "who closes the socket when TimeoutError goes out?",
 }
 
-WHOLE = 4.0  # seconds for a film whose viewer is there
-FIRST = 3.5  # seconds for the answer's process to send its first picture
+WHOLE = 3.0  # seconds for a film whose viewer is there
+LONG = 10.0  # seconds of patience that no scene needs
+FIRST = 2.5  # seconds for the answer to send its first picture
 NEXT = 1.2  # seconds for the next one, while a buffer is free
 AFTER = 0.3  # seconds in which an answer that does not wait overwrites something
 SHORT = 0.2  # seconds of patience where nobody comes
@@ -140,22 +143,27 @@ def _compare(scene: Scene, count: int, got: list[list[bytes]]) -> None:
         sizes = f"Message {number + 1} came in {len(frames)} frame{'s' * (len(frames) > 1)}, the first of "
         sizes += f"{len(frames[0])} bytes."
         if len(frames) == 1:
-            alone = len(frames[0]) < SHAPE[0] * SHAPE[1]
-            label = "header and picture were two messages" if alone else "the picture came without its header"
-            raise NotYet(label if frames[0] else "", sizes, event)
+            label = "the picture came without its header" if len(frames[0]) == SHAPE[0] * SHAPE[1] else ""
+            if _describes(frames[0]) and [len(f) for m in got[number + 1 : number + 2] for f in m] == [
+                SHAPE[0] * SHAPE[1]
+            ]:
+                label = "header and picture were two messages"
+            raise NotYet(label, sizes, event)
         if len(frames) != 2 or len(frames[1]) != SHAPE[0] * SHAPE[1]:
             raise NotYet("", sizes, event)
         if not _describes(frames[0]):
             happened = f"The header was {frames[0]!r:.200}, and the picture has bytes (|u1) in the shape {list(SHAPE)}."
             raise NotYet("the header does not say what the picture is", happened, event)
-        shown = set(frames[1])
-        if shown != {number}:
-            what = f"{sorted(shown)[0]}" if len(shown) == 1 else f"{len(shown)} different numbers"
-            happened = f"Picture {number} was to show {number} at every place, and showed {what}."
-            label = "a picture was overwritten on its way" if max(shown) > number else ""
-            raise NotYet(label, happened, event)
     if len(got) < count:
         raise NotYet("", f"{len(got)} of {count} pictures arrived.")
+    shown = [set(picture) for _, picture in got]
+    for number, seen in enumerate(shown):
+        if seen != {number}:
+            what = f"{min(seen)}" if len(seen) == 1 else f"{len(seen)} different numbers"
+            happened = f"Picture {number} was to show {number} at every place, and showed {what}."
+            later = max(seen) > number and shown[-1] == {count - 1}  # nothing is written over the last one
+            label = "a picture was overwritten on its way" if later else ""
+            raise NotYet(label, happened, scene.first("receive", "viewer", number + 1))
 
 
 def _describes(header: bytes) -> bool:
@@ -181,25 +189,35 @@ def a_short_film(scene: Scene) -> None:
 def a_late_viewer(scene: Scene) -> None:
     """a viewer who comes late, and three buffers"""
     count, buffers = 7, 3
-    answer = _start(scene, buffers, count, 10.0)
+    answer = _start(scene, buffers, count, LONG)
     answer.begun()
     _reaches(scene, answer, 1, FIRST)
     _reaches(scene, answer, buffers, NEXT)
     more = _reaches(scene, answer, buffers + 1, AFTER)
     before = _sent(scene)
     ended = _ended(answer)
+    if bound := scene.first("bind", ENTRY):
+        happened = "Your function and the viewer bound to the same endpoint, and nobody connected to it."
+        raise NotYet("it bound where it had to connect", happened, bound)
+    if ended and "TimeoutError" in ended.raised:
+        happened = f"`patience` was {LONG:g} s, and your function raised {ended.error} at once."
+        raise NotYet("it gave up before its patience was over", happened, scene.first("send", ENTRY, before))
     if ended and ended.error:
         unexpected(ended)
-    if 0 < before < buffers and not ended:
+    if not before and not ended:
+        raise TookTooLong(answer.stood())
+    if before < buffers and not ended:
         happened = f"Nobody was there to view. There were {buffers} buffers, and after picture {before} nothing came."
         raise NotYet("it waited although a buffer was free", happened, scene.first("send", ENTRY, before))
     viewer = scene.stage.play(view, scene.stage.endpoint("viewer"), count, name="viewer")
-    _compare(scene, count, viewer.result(2 * WHOLE))
+    _compare(scene, count, viewer.result(WHOLE + 3.0))
     if more:
         happened = f"Nobody was there to view. There were {buffers} buffers, and you sent {before} pictures or more."
         event = scene.first("send", ENTRY, buffers + 1)
         raise NotYet("more pictures were kept than there are buffers", happened, event)
     _whether_right(answer.outcomes(WHOLE)[0])
+    if _sent(scene) != count:
+        raise NotYet("", f"There were to be {count} pictures, and you sent {_sent(scene)} messages.")
 
 
 def nobody(scene: Scene) -> None:
@@ -367,6 +385,8 @@ WRONG = {
     "it did not give up after its patience (3)": _changed(
         ("trackers[place].wait(patience)", "while not trackers[place].done:\n                    push.poll(10)")
     ),
+    "it gave up before its patience was over": _changed((".wait(patience)", ".wait(0)")),
+    "it gave up before its patience was over (2)": _changed((".wait(patience)", ".wait(patience / 1000)")),
     "NotDone reached the caller": _changed(("except zmq.NotDone:", "except TypeError:")),
     "it returned while pictures were on their way": _changed(
         ("        for place in range(len(buffers)):\n            free(place)\n", "")
@@ -381,6 +401,7 @@ WRONG = {
     ),
     "the header does not say what the picture is": _changed(('"shape": buffer.shape', '"shape": buffer.size')),
     "the header does not say what the picture is (2)": _changed((', "order": "C"', "")),
+    "it bound where it had to connect": _changed(("push.connect", "push.bind")),
     "a socket was left open": _changed(
         ("import json\n", "import json\n\nsockets = []\n"),
         (
