@@ -116,6 +116,9 @@ def _reaches(scene: Scene, answer: Answer, count: int, within: float) -> bool:
     """Whether the answer sends so many messages within this time, before it ends."""
     until = time.monotonic() + within
     while _sent(scene) < count and not answer.process.told and time.monotonic() < until:
+        if bound := scene.first("bind", ENTRY):
+            happened = "Your function bound to the endpoint to which the viewer binds, and nobody connects to it."
+            raise NotYet("it bound where it had to connect", happened, bound)
         threading.Event().wait(LOOK)
     return _sent(scene) >= count
 
@@ -196,9 +199,6 @@ def a_late_viewer(scene: Scene) -> None:
     more = _reaches(scene, answer, buffers + 1, AFTER)
     before = _sent(scene)
     ended = _ended(answer)
-    if bound := scene.first("bind", ENTRY):
-        happened = "Your function and the viewer bound to the same endpoint, and nobody connected to it."
-        raise NotYet("it bound where it had to connect", happened, bound)
     if ended and "TimeoutError" in ended.raised:
         happened = f"`patience` was {LONG:g} s, and your function raised {ended.error} at once."
         raise NotYet("it gave up before its patience was over", happened, scene.first("send", ENTRY, before))
