@@ -21,8 +21,8 @@ PINNED = ("tests/requirements.txt", "binder/requirements.txt")
 FOLDERS = ("patterns", "diagrams", "exercises", "tests", "guide_notebooks", "binder", ".ci", ".github")
 # Words of everyday English, which may stand in a lesson before another one gives them their meaning here.
 EVERYDAY = {
-    "block", "buffer", "crash", "cut", "drop", "effect", "freeze", "gap", "label", "message", "queue", "ready", "reliable",
-    "restart", "role", "service", "shell", "stage", "state", "update",
+    "block", "buffer", "crash", "cut", "drop", "effect", "freeze", "gap", "label", "message", "queue", "ready",
+    "reliable", "restart", "role", "service", "shell", "stage", "state", "update",
 }  # fmt: skip
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 
