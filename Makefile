@@ -44,6 +44,7 @@ lock: .venv/bin/python
 	@echo "Setting up .venv for make $(@F): this takes a minute, once."
 	$(PIP) -c tests/requirements.txt -e '.[$(@F)]' || { echo "$(NO_PIP)" >&2; exit 1; }
 	mkdir -p .venv/share/jupyter/lab/settings && cp binder/overrides.json .venv/share/jupyter/lab/settings
+	.venv/bin/python -c 'import matplotlib.font_manager'
 	@touch .venv/lab $@
 
 .venv/bin/python:

@@ -22,7 +22,7 @@ FOLDERS = ("patterns", "diagrams", "exercises", "tests", "guide_notebooks", "bin
 # Words of everyday English, which may stand in a lesson before another one gives them their meaning here.
 EVERYDAY = {
     "block", "buffer", "crash", "cut", "drop", "effect", "freeze", "gap", "label", "message", "queue", "ready",
-    "reliable", "restart", "role", "service", "shell", "stage", "state", "update",
+    "reliable", "restart", "role", "service", "shell", "stage", "state", "symptom", "update",
 }  # fmt: skip
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 
