@@ -6,10 +6,9 @@
     python -m patterns.nobody_many_full show
     python -m patterns.nobody_many_full show PUSH PULL
 
-`nobody`, `many` and `full` each try it out and return a short word such as "waits"; `table` puts together what they say
-of several types. A trial runs on one thread and over inproc, where nothing is under way: it always ends the same.
-What each type must do is in RFCs 28 to 31. Left out: STREAM and the draft types. Copy alone; from the shell with
-`play.py`. Source: the ZeroMQ Guide, chapter 2.
+`nobody`, `many` and `full` each try it and return a short word such as "waits"; `table` puts together what they say.
+A trial runs on one thread, over inproc, where nothing is under way: it always ends the same. RFCs 28 to 31 say what
+is due. Left out: STREAM, the draft types. Copy alone; from the shell with `play.py`. Source: the Guide, chapter 2.
 """
 
 import itertools
@@ -34,10 +33,7 @@ WAYS: dict[int, dict[Way, tuple[int, str]]] = {
     zmq.SUB: {"receives": (zmq.PUB, "hear what you subscribe to")},
     zmq.PUSH: {"sends": (zmq.PULL, "deal out work, each piece once")},
     zmq.PULL: {"receives": (zmq.PUSH, "take work, collect results")},
-    zmq.DEALER: {
-        "sends": (zmq.DEALER, "ask many things at once"),
-        "receives": (zmq.DEALER, "get replies in any order"),
-    },
+    zmq.DEALER: {"sends": (zmq.DEALER, "ask many at once"), "receives": (zmq.DEALER, "get replies in any order")},
     zmq.ROUTER: {"receives": (zmq.DEALER, "hear who asks what"), "sends": (zmq.DEALER, "answer whom you choose")},
     zmq.XPUB: {"sends": (zmq.SUB, "tell all who have subscribed"), "receives": (zmq.XSUB, "see who subscribes")},
     zmq.XSUB: {"receives": (zmq.PUB, "hear what is published"), "sends": (zmq.XPUB, "pass subscriptions on")},
@@ -201,9 +197,7 @@ def _stopped(act: Callable[..., object], *args: object) -> str:
 def _say(socket: Socket, other: int, word: bytes, whom: bytes = b"one") -> str:
     """Send a word to a socket of that other type, without waiting; `whom` is its name where a ROUTER speaks."""
     socket.poll(0)  # see who has come by now
-    frames = [word]
-    if _type(socket) == zmq.XSUB:
-        frames = [b"\1" + word]
+    frames = [b"\1" + word if _type(socket) == zmq.XSUB else word]
     if _type(socket) in (zmq.DEALER, zmq.ROUTER) and other in (zmq.REQ, zmq.REP):
         frames = [b"", word]
     if _type(socket) == zmq.ROUTER:

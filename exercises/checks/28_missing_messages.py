@@ -579,8 +579,8 @@ QUESTIONS = {
             "b": ("Nothing listens at that endpoint.", "a connection is taken for a handshake"),
             "c": ("It has the wrong type, and was refused in the handshake.", ""),
         },
-        "TCP connected, then both sides said their types, and PUB and PULL do not belong together. The connection was "
-        "closed again, and only a monitor says so.",
+        "The connection was made, then both sides said their types, and PUB and PULL do not belong together. The "
+        "connection was closed again, and only a monitor says so.",
     ),
     "28.8": Question(
         "Over tcp everything works. With an inproc endpoint in place of the other one, and nothing else changed, the "

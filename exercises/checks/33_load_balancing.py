@@ -623,23 +623,27 @@ def strangers(scene: Scene) -> None:
                 happened = "Ada said READY 1, then READY 0, which is no number of places. She got nothing until "
                 table.blame("READY 0 was taken for READY", f"{happened}she said READY 1 again.", ada)
             table.silent("Bob's request")
-        table.hostile = False
-        ada.reply(ann, b"cold")  # Bob's request is in her hands, and Ann's no longer
-        freed = "a reply that was not due freed a place"
-        twice = "Ada had one place and one of Bob's requests; she replied to Ann, whom she had answered before."
-        table.nobody(freed, twice)
-        _undue(table, ann, ada, "Ada replied to Ann, whom she had answered before")
-        ada.reply(bob, b"hot")
-        table.answered(bob, ada, b"hot", label=freed)
-        if table.given(bob, b"three") is None:
-            table.silent("Bob's request")
-        table.nobody(freed, twice)
-        ada.reply(bob, b"hot")
-        table.answered(bob, ada, b"hot")
-        if table.given(bob, b"four") is None:
-            table.silent("Bob's request")
-        _nobody_asked(table, ann)
-        _gone(table, ann, bob, ada)
+        _not_due(table, ann, bob, ada)
+
+
+def _not_due(table: Table, ann: Peer, bob: Peer, ada: Peer) -> None:
+    table.hostile = False
+    ada.reply(ann, b"cold")  # Bob's request is in her hands, and Ann's no longer
+    freed = "a reply that was not due freed a place"
+    twice = "Ada had one place and one of Bob's requests; she replied to Ann, whom she had answered before."
+    table.nobody(freed, twice)
+    _undue(table, ann, ada, "Ada replied to Ann, whom she had answered before")
+    ada.reply(bob, b"hot")
+    table.answered(bob, ada, b"hot", label=freed)
+    if table.given(bob, b"three") is None:
+        table.silent("Bob's request")
+    table.nobody(freed, twice)
+    ada.reply(bob, b"hot")
+    table.answered(bob, ada, b"hot")
+    if table.given(bob, b"four") is None:
+        table.silent("Bob's request")
+    _nobody_asked(table, ann)
+    _gone(table, ann, bob, ada)
 
 
 def _gone(table: Table, ann: Peer, bob: Peer, ada: Peer) -> None:
