@@ -68,7 +68,7 @@ def heard(socket: zmq.Socket[bytes], over: threading.Event) -> bool:
     """Whether something comes before the answer has ended, or soon after."""
     for _ in range(120):
         ended = over.is_set()
-        if socket.poll(400 if ended else 50):
+        if zmq.select([socket], [], [], 0.4 if ended else 0.05)[0]:  # a poll in vain would stand in the picture
             return True
         if ended:
             break
@@ -247,7 +247,7 @@ def a_guest_who_comes_back(scene: Scene) -> None:
 
 
 TRY = guests_who_are_there
-SCENES = (guests_who_are_there, a_guest_who_comes_later, guests_who_never_come, a_guest_who_comes_back)
+SCENES = (guests_who_never_come, guests_who_are_there, a_guest_who_comes_later, a_guest_who_comes_back)
 
 QUESTIONS = {
     "32.1": Question(
