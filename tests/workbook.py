@@ -304,7 +304,8 @@ def symptoms() -> str:
         for symptom in metadata(each)["symptoms"]:
             found.setdefault(symptom, []).append(each)
     lines = ["| what you see | where it is explained |", "|---|---|"]
-    return "\n".join(lines + [f"| {what} | {', '.join(map(_link, where))} |" for what, where in sorted(found.items())])
+    ordered = sorted(found.items(), key=lambda each: each[0].lower().lstrip("`"))
+    return "\n".join(lines + [f"| {what} | {', '.join(map(_link, where))} |" for what, where in ordered])
 
 
 def sockets() -> str:
