@@ -7,7 +7,8 @@
 
 PYTHON = python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
-PYTEST = .venv/bin/pytest -n 2 --dist loadfile
+# By module or class, in the order of their names: the browser is slow and has to begin early.
+PYTEST = .venv/bin/pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 # A browser is opened where there is a screen; a chosen port is kept or refused.
 SCREEN = $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname))
