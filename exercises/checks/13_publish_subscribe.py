@@ -201,6 +201,9 @@ def _outcome(scene: Scene, station: Station, answer: Answer) -> Outcome:
     if not answer.process.told:
         if station.vain:
             raise NotYet("the subscription fitted no report", station.vain, scene.first("connect", ENTRY))
+        if again := scene.first("connect", ENTRY, 2):  # the publisher need not have noticed that the first had gone
+            happened = f"You connected anew, and at last stood {answer.stood()}: what was said in between had gone by."
+            raise NotYet("it came and went for every report", happened, again)
         raise TookTooLong(f"{answer.stood()}, when more than {station.count} reports had been sent to it")
     outcome = answer.outcomes(LOOK)[0]
     _look(scene, station)
