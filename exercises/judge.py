@@ -251,6 +251,17 @@ def _sound(outcome: object) -> bool:
     )
 
 
+def heard(socket: zmq.Socket[Any], over: threading.Event) -> bool:
+    """Whether something comes before the answer has ended, or soon after."""
+    for _ in range(120):
+        ended = over.is_set()
+        if zmq.select([socket], [], [], 0.4 if ended else 0.05)[0]:  # a poll in vain would stand in the picture
+            return True
+        if ended:
+            break
+    return False
+
+
 def unexpected(outcome: Outcome) -> NoReturn:
     """Give up on an outcome that the contract does not know."""
     if outcome.error:

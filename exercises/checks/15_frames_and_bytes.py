@@ -10,7 +10,7 @@ from typing import Any
 import zmq
 
 from exercises.answer import Call
-from exercises.judge import NotYet, Raised, Scene, TookTooLong, unexpected
+from exercises.judge import NotYet, Raised, Scene, TookTooLong, heard, unexpected
 from exercises.task import Question
 
 ENTRY = "stamp"
@@ -82,17 +82,6 @@ def post(ctx: zmq.Context[Any], inbox: str, messages: Sequence[list[bytes]]) -> 
         for frames in messages:
             push.send_multipart(frames)
         push.poll()  # a PUSH becomes readable never
-
-
-def heard(socket: zmq.Socket[bytes], over: threading.Event) -> bool:
-    """Whether something comes before the answer has ended, or soon after."""
-    for _ in range(120):
-        ended = over.is_set()
-        if zmq.select([socket], [], [], 0.4 if ended else 0.05)[0]:  # a poll in vain would stand in the picture
-            return True
-        if ended:
-            break
-    return False
 
 
 def collect(ctx: zmq.Context[Any], outbox: str, count: int, over: threading.Event) -> list[list[bytes]]:

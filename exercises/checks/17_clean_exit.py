@@ -7,7 +7,7 @@ from typing import Any
 import zmq
 
 from exercises.answer import Call, Outcome
-from exercises.judge import Answer, NotYet, Scene, TookTooLong, unexpected
+from exercises.judge import Answer, NotYet, Scene, TookTooLong, heard, unexpected
 from exercises.task import Question
 from patterns.stage import Actor
 
@@ -66,17 +66,6 @@ TIME = 2.0  # seconds that an answer has where the letter is to be delivered
 SHORT = 0.4  # ... and where it is not
 LATE = 0.3  # seconds after which a reader comes who is late
 AFTER = 0.4  # seconds in which nothing may come any more
-
-
-def heard(socket: zmq.Socket[bytes], over: threading.Event) -> bool:
-    """Whether something comes before the answer has ended, or soon after."""
-    for _ in range(120):
-        ended = over.is_set()
-        if zmq.select([socket], [], [], 0.4 if ended else 0.05)[0]:  # a poll in vain would stand in the picture
-            return True
-        if ended:
-            break
-    return False
 
 
 def reader(

@@ -8,7 +8,7 @@ from typing import Any
 import zmq
 
 from exercises.answer import Call, Outcome
-from exercises.judge import NotYet, Scene, TookTooLong, unexpected
+from exercises.judge import NotYet, Scene, TookTooLong, heard, unexpected
 from exercises.task import Question
 from patterns.stage import Actor
 
@@ -62,17 +62,6 @@ LABELS = {
 }
 
 PATIENCE, SHORT = 1.5, 0.35  # seconds a letter may take where its guest comes, and where nobody comes
-
-
-def heard(socket: zmq.Socket[bytes], over: threading.Event) -> bool:
-    """Whether something comes before the answer has ended, or soon after."""
-    for _ in range(120):
-        ended = over.is_set()
-        if zmq.select([socket], [], [], 0.4 if ended else 0.05)[0]:  # a poll in vain would stand in the picture
-            return True
-        if ended:
-            break
-    return False
 
 
 def guest(ctx: zmq.Context[Any], endpoint: str, name: bytes, over: threading.Event) -> list[list[bytes]]:
