@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""No test may leave a thread, a child process or a file descriptor (a socket, above all) behind."""
+"""No test may leave a thread, a child process or a file descriptor (a socket, above all) behind.
+
+And the fixtures that the recipes' tests share.
+"""
 
 import gc
 import os
@@ -9,7 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zmq
 from workbook import ROOT
+
+from diagrams import trace
+from diagrams.recording import Recording
+from patterns.stage import Stage
 
 SETTLE = 2.0  # seconds: what ends by itself is given this long
 PROC = Path("/proc/self")
@@ -60,3 +68,18 @@ def nothing_left_behind() -> Iterator[None]:
     yield
     left = left_behind(before)
     assert not left, "the test left behind: " + "; ".join(left)
+
+
+@pytest.fixture(params=["plain context", "tracing context"])
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """A stage of the test's own; all is the same whether it is recorded or not."""
+    with Stage(zmq.Context() if request.param == "plain context" else trace.Context(Recording())) as it:
+        yield it
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """What a held worker waits for; open at the end, whatever happens."""
+    event = threading.Event()
+    yield event
+    event.set()

@@ -5,21 +5,29 @@
 the tries are many, for only the number of those that were needed depends on how busy the machine is.
 """
 
-import select
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from queue import Queue
 from typing import Any
 
 import pytest
 import zmq
+from sockets import (
+    MS,
+    WAIT,
+    bound_to,
+    curve,
+    ended,
+    ends_on_ctrl_c,
+    guarantees_hold,
+    shell,
+    signals,
+    transports,
+    under_curve,
+)
 
 from diagrams import trace
 from diagrams.recording import Recording
@@ -28,22 +36,12 @@ from patterns.lazy_pirate import GUARANTEES, ask, client, relaxed
 from patterns.request_reply import server
 from patterns.stage import Stage
 
-WAIT = 10.0  # seconds for what has to come
-MS = int(WAIT * 1000)
 SHORT = 0.03  # seconds a try, where nobody is to answer
 TRY = 0.1  # seconds a try, where an answer is due; a late one costs another try
 MANY = 80
 
 Ask = Callable[..., bytes]
 ways = pytest.mark.parametrize("way", [ask, relaxed], ids=["ask", "relaxed"])
-ipc = pytest.mark.skipif(not zmq.has("ipc"), reason="no ipc on this system")
-signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP and SIGINT for processes here")
-
-
-@pytest.fixture(params=["plain context", "tracing context"])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    with Stage(zmq.Context() if request.param == "plain context" else trace.Context(Recording())) as it:
-        yield it
 
 
 class Service:
@@ -96,7 +94,7 @@ def telling_server(ctx: zmq.Context[Any], endpoint: str, told: str, never: bytes
 # -- in fair weather ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
+@transports
 @pytest.mark.parametrize("traced", [False, True], ids=["plain context", "tracing context"])
 def test_replies_come_back_in_the_order_of_the_requests(transport: str, traced: bool) -> None:
     recording = Recording()
@@ -122,15 +120,10 @@ def test_a_server_that_answers_in_time_works_once(stage: Stage, way: Ask) -> Non
 
 
 @ways
-@pytest.mark.skipif(not zmq.has("curve"), reason="no CURVE in this libzmq")
+@curve
 def test_under_curve_only_who_has_the_keys_is_answered(way: Ask) -> None:
     recording = Recording()
-    public, secret = zmq.curve_keypair()
-    theirs, ours = trace.Context(recording), trace.Context(recording)
-    theirs.curve_publickey, theirs.curve_secretkey, theirs.curve_server = public, secret, True
-    ours.curve_publickey, ours.curve_secretkey = zmq.curve_keypair()
-    ours.curve_serverkey = public
-    with Stage(theirs) as home, Stage(ours) as abroad, Stage() as street:
+    with under_curve(recording) as (home, abroad, street):
         endpoint = play_server(home, recording, "tcp")
         with pytest.raises(TimeoutError):
             street.play(way, b"let me in", endpoint, TRY, 1).result(WAIT)
@@ -172,11 +165,7 @@ def test_a_limit_that_cannot_be_kept_is_refused_by_its_name(way: Any, limits: di
 
 
 def test_guarantees_name_tests_of_this_file() -> None:
-    assert list(GUARANTEES) == ["crash", "freeze", "cut", "slow", "restart"]
-    for word, test in GUARANTEES.values():
-        assert word in ("safe", "lost", "duplicated", "reordered", "blocked")
-        assert callable(globals().get(test)), f"there is no {test}"
-        assert test.startswith("test_")
+    guarantees_hold(GUARANTEES, globals())
 
 
 @pytest.mark.parametrize("direction", ["forward", "back"], ids=["request", "reply"])
@@ -420,37 +409,16 @@ def test_on_one_socket_tries_pile_up_for_a_server_that_comes_late(stage: Stage) 
 # -- from the shell -----------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def shell(module: str, *words: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", module, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[1],
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate(timeout=WAIT)
-
-
 @signals
 def test_from_the_shell_it_is_answered_and_gives_up() -> None:
-    with shell("patterns.request_reply", "server", "--endpoint", "tcp://127.0.0.1:0") as serving:
-        assert serving.stderr
-        assert select.select([serving.stderr], [], [], WAIT)[0]
-        endpoint = serving.stderr.readline().removeprefix("bound to ").strip()
-        client = "patterns.lazy_pirate", "client", "--endpoint", endpoint
-        with shell(*client, "--timeout", f"{WAIT}", "hello", "world") as asking:
-            assert asking.communicate(timeout=WAIT) == ("HELLO\nWORLD\n", "")
-            assert asking.returncode == 0
+    with shell("request_reply", "server", "--endpoint", "tcp://127.0.0.1:0") as serving:
+        [endpoint] = bound_to(serving)
+        with shell("lazy_pirate", "client", "--endpoint", endpoint, "--timeout", f"{WAIT}", "hello", "world") as asking:
+            assert ended(asking) == (0, "HELLO\nWORLD\n", "")
         serving.send_signal(signal.SIGSTOP)
-        with shell(*client, "--timeout", f"{SHORT}", "--tries", "2", "hello") as asking:
-            told = f"client: {endpoint} did not answer 2 times, {SHORT:g} s each\n"
-            assert asking.communicate(timeout=WAIT) == ("", told)
-            assert asking.returncode == 1
+        limits = "--timeout", f"{SHORT}", "--tries", "2"
+        with shell("lazy_pirate", "client", "--endpoint", endpoint, *limits, "hello") as asking:
+            assert ended(asking) == (1, "", f"client: {endpoint} did not answer 2 times, {SHORT:g} s each\n")
 
 
 @signals
@@ -459,10 +427,6 @@ def test_from_the_shell_ctrl_c_ends_a_client_that_waits() -> None:
         router = stage.socket(zmq.ROUTER, rcvtimeo=MS)
         router.bind("tcp://127.0.0.1:*")
         endpoint = router.last_endpoint.decode()
-        with shell("patterns.lazy_pirate", "client", "--endpoint", endpoint, "--timeout", "60", "hello") as asking:
+        with shell("lazy_pirate", "client", "--endpoint", endpoint, "--timeout", "60", "hello") as asking:
             assert router.recv_multipart()[-1] == b"hello"
-            asking.send_signal(signal.SIGINT)
-            since = time.monotonic()
-            assert asking.communicate(timeout=WAIT) == ("", "")
-            assert asking.returncode == 0
-            assert time.monotonic() - since < 2
+            ends_on_ctrl_c(asking)

@@ -4,20 +4,29 @@
 Where the order of events matters the test plays clients and workers itself, or waits for what the broker recorded.
 """
 
-import select
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
-from zmq.utils.monitor import recv_monitor_message
+from sockets import (
+    MS,
+    STUCK,
+    WAIT,
+    bound_to,
+    curve,
+    ended,
+    ends_on_ctrl_c,
+    guarantees_hold,
+    shell,
+    signals,
+    transports,
+    turned_away,
+    under_curve,
+)
 
 from diagrams import trace
 from diagrams.recording import Recording
@@ -25,18 +34,7 @@ from diagrams.wire import Wire
 from patterns.load_balancing import GUARANTEES, broker, client, worker
 from patterns.stage import Actor, Stage
 
-WAIT = 10.0  # seconds for what has to come
-STUCK = 0.2  # seconds after which what never comes is given up
 FRONT, BACK = "ROUTER", "ROUTER 2"  # the broker's sockets in a recording
-
-ipc = pytest.mark.skipif(not zmq.has("ipc"), reason="no ipc on this system")
-signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP and SIGINT for processes here")
-
-
-@pytest.fixture(params=["plain context", "tracing context"])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    with Stage(zmq.Context() if request.param == "plain context" else trace.Context(Recording())) as it:
-        yield it
 
 
 @pytest.fixture
@@ -49,14 +47,6 @@ def watched(recording: Recording) -> Iterator[Stage]:
     """A stage whose broker can be waited for: `heard(recording, BACK, 2)`."""
     with Stage(trace.Context(recording)) as it:
         yield it
-
-
-@pytest.fixture
-def gate() -> Iterator[threading.Event]:
-    """What a held worker waits for; open at the end, whatever happens."""
-    event = threading.Event()
-    yield event
-    event.set()
 
 
 def heard(recording: Recording, socket: str, count: int) -> None:
@@ -74,7 +64,7 @@ def start(stage: Stage) -> Actor:
 
 def peer(stage: Stage, kind: int, end: str, **options: Any) -> Any:
     """A client or a worker that the test plays itself."""
-    socket = stage.socket(kind, rcvtimeo=int(WAIT * 1000), sndtimeo=int(WAIT * 1000), **options)
+    socket = stage.socket(kind, rcvtimeo=MS, sndtimeo=MS, **options)
     socket.connect(stage.endpoint(end))
     return socket
 
@@ -121,31 +111,22 @@ def play_all(home: Stage, recording: Recording, abroad: Stage, transport: str) -
     return abroad.play(client, "tea", "milk", frontend=front)
 
 
-@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
+@transports
 @pytest.mark.parametrize("traced", [False, True], ids=["plain context", "tracing context"])
 def test_requests_are_answered(recording: Recording, transport: str, traced: bool) -> None:
     with Stage(trace.Context(recording)) as home, Stage(trace.Context(Recording()) if traced else None) as elsewhere:
         assert play_all(home, recording, elsewhere, transport).result(WAIT) == ["TEA", "MILK"]
 
 
-@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
-@pytest.mark.skipif(not zmq.has("curve"), reason="no CURVE in this libzmq")
+@transports
+@curve
 def test_under_curve_only_who_has_the_keys_is_served(recording: Recording, transport: str) -> None:
-    public, secret = zmq.curve_keypair()
-    theirs, ours, open_to_all = trace.Context(recording), trace.Context(Recording()), zmq.Context()
-    theirs.curve_publickey, theirs.curve_secretkey, theirs.curve_server = public, secret, True
-    ours.curve_publickey, ours.curve_secretkey = zmq.curve_keypair()
-    ours.curve_serverkey = public
-    with Stage(theirs) as home, Stage(ours) as abroad, Stage(open_to_all) as street:
+    with under_curve(recording) as (home, abroad, street):
         asking = play_all(home, recording, abroad, transport)
-        for end in (e.detail for e in recording if e.kind == "bind"):
-            stranger = street.socket(zmq.REQ)
-            with stranger.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL) as turned_away:
-                stranger.connect(end)
-                assert turned_away.poll(WAIT * 1000)
-                assert recv_monitor_message(turned_away)["event"] == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-                stranger.disable_monitor()
-        assert asking.result(WAIT) == ["TEA", "MILK"]
+        front, back = (e.detail for e in recording if (e.kind, e.actor) == ("bind", "broker"))
+        with turned_away(street, zmq.REQ, front, [b"let me in"]), turned_away(street, zmq.REQ, back, [b"READY"]):
+            assert asking.result(WAIT) == ["TEA", "MILK"]
+        assert not any(b"let me in" in e.frames for e in recording if e.kind == "receive")
 
 
 @pytest.mark.parametrize("order", ["broker worker client", "client worker broker", "worker client broker"])
@@ -367,7 +348,7 @@ def test_a_reply_to_a_client_that_has_gone_is_dropped(stage: Stage) -> None:
 
 
 def test_a_worker_passes_over_what_is_no_request_and_says_ready_again(stage: Stage) -> None:
-    router = stage.socket(zmq.ROUTER, rcvtimeo=int(WAIT * 1000))
+    router = stage.socket(zmq.ROUTER, rcvtimeo=MS)
     router.bind(stage.endpoint("backend"))
     stage.play(worker, stage.endpoint("backend"))
     for odd in ([b"tea"], [b"Ann", b"tea"], [b"Ann", b""], [b"Ann", b"tea", b""]):
@@ -383,11 +364,7 @@ def test_a_worker_passes_over_what_is_no_request_and_says_ready_again(stage: Sta
 
 
 def test_guarantees_name_tests_of_this_file() -> None:
-    assert list(GUARANTEES) == ["crash", "freeze", "cut", "slow", "restart"]
-    for word, test in GUARANTEES.values():
-        assert word in ("safe", "lost", "duplicated", "reordered", "blocked")
-        assert callable(globals().get(test)), f"there is no {test}"
-        assert test.startswith("test_")
+    guarantees_hold(GUARANTEES, globals())
 
 
 def test_a_slow_worker_delays_one_request_and_no_other(
@@ -412,7 +389,7 @@ def test_a_slow_worker_delays_one_request_and_no_other(
 
 def play_thinker(stage: Stage) -> tuple[Any, Any, Any]:
     """A worker in a process, with a request in its hands; the client that waits; and what it hears of the worker."""
-    told = stage.socket(zmq.DEALER, rcvtimeo=int(WAIT * 1000))
+    told = stage.socket(zmq.DEALER, rcvtimeo=MS)
     told.bind(stage.endpoint("told"))
     victim = stage.spawn(thinker, stage.endpoint("backend"), stage.endpoint("told"))
     asks = guest(stage)
@@ -503,37 +480,12 @@ def test_when_the_broker_is_restarted_workers_that_were_ready_wait_for_ever(stag
 
 @signals
 def test_from_the_shell_requests_are_answered_and_ctrl_c_ends_the_rest() -> None:
-    def run(*words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "patterns.load_balancing", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[1],
-        )
-
     free = "tcp://127.0.0.1:0"
-    with run("broker", "--frontend", free, "--backend", free) as serving:
-        try:
-            assert serving.stderr
-            assert select.select([serving.stderr], [], [], WAIT)[0]
-            front, back = (serving.stderr.readline().removeprefix("bound to ").strip() for _ in range(2))
-            with (
-                run("worker", "--backend", back, "--seconds", "0.01") as working,
-                run("client", "tea", "milk", "--frontend", front) as asking,
-            ):
-                try:
-                    assert asking.communicate(timeout=WAIT) == ("TEA\nMILK\n", "")
-                    assert asking.returncode == 0
-                    for process in (working, serving):
-                        process.send_signal(signal.SIGINT)
-                    since = time.monotonic()
-                    for process in (working, serving):
-                        assert process.communicate(timeout=WAIT)[0] == ""
-                        assert process.returncode == 0
-                    assert time.monotonic() - since < 2
-                finally:
-                    working.kill()
-                    asking.kill()
-        finally:
-            serving.kill()
+    with shell("load_balancing", "broker", "--frontend", free, "--backend", free) as serving:
+        front, back = bound_to(serving, 2)
+        with (
+            shell("load_balancing", "worker", "--backend", back, "--seconds", "0.01") as working,
+            shell("load_balancing", "client", "tea", "milk", "--frontend", front) as asking,
+        ):
+            assert ended(asking) == (0, "TEA\nMILK\n", "")
+            ends_on_ctrl_c(working, serving)

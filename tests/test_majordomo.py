@@ -6,9 +6,6 @@
 
 import itertools
 import random
-import select
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -20,6 +17,19 @@ from typing import Any
 
 import pytest
 import zmq
+from sockets import (
+    MS,
+    WAIT,
+    bound_to,
+    curve,
+    ended,
+    ends_on_ctrl_c,
+    guarantees_hold,
+    shell,
+    signals,
+    turned_away,
+    under_curve,
+)
 
 from diagrams import draw, trace
 from diagrams.recording import Recording
@@ -46,10 +56,8 @@ from patterns.shell import AT_ONCE, NEVER, WORK, Close, Open, Result, Send, Work
 from patterns.simulation import Network
 from patterns.stage import Stage
 
-WAIT = 20.0  # seconds for what has to come
 SEEDS = 300  # bad hours in this file
 
-signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP and SIGINT for processes here")
 
 # -- the broker ---------------------------------------------------------------------------------------------------
 
@@ -1043,12 +1051,6 @@ def test_a_bad_hour_replays_and_can_be_drawn() -> None:
 SHORT = 0.1  # seconds between heartbeats here
 
 
-@pytest.fixture(params=["plain context", "tracing context"])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    with Stage(zmq.Context() if request.param == "plain context" else trace.Context(Recording())) as it:
-        yield it
-
-
 class Kettle:
     """What a worker does: it notes each request, and while it is held it is not done with any."""
 
@@ -1084,7 +1086,7 @@ def telling_worker(ctx: Any, endpoint: str, told: str, holds: bool) -> None:
 
 @pytest.fixture
 def told(stage: Stage) -> Any:
-    it = stage.socket(zmq.DEALER, rcvtimeo=int(WAIT * 1000))
+    it = stage.socket(zmq.DEALER, rcvtimeo=MS)
     it.bind(stage.endpoint("told"))
     return it
 
@@ -1121,30 +1123,21 @@ def test_nobody_there_costs_a_timeout_error_within_the_bound(stage: Stage) -> No
     assert 0.3 <= time.monotonic() - since < 0.3 + 2
 
 
-@pytest.mark.skipif(not zmq.has("curve"), reason="no CURVE in this libzmq")
+@curve
 def test_under_curve_only_who_has_the_keys_is_served() -> None:
     recording = Recording()
-    public, secret = zmq.curve_keypair()
-    theirs, ours = trace.Context(recording), trace.Context(recording)
-    theirs.curve_publickey, theirs.curve_secretkey, theirs.curve_server = public, secret, True
-    ours.curve_publickey, ours.curve_secretkey = zmq.curve_keypair()
-    ours.curve_serverkey = public
-    with Stage(theirs) as home, Stage(ours) as abroad, Stage() as street:
+    with under_curve(recording) as (home, abroad, street):
         home.play(broker, "tcp://127.0.0.1:*")
         recording.wait("bind", "broker")
         endpoint = next(e.detail for e in recording if (e.kind, e.actor) == ("bind", "broker"))
         abroad.play(partial(worker, endpoint=endpoint), "tea")
-        assert drink(abroad, "hello", endpoint=endpoint).result(WAIT) == [b"hello"]
-        with pytest.raises(TimeoutError):
-            drink(street, "let me in", endpoint=endpoint, timeout=0.2).result(WAIT)
+        with turned_away(street, zmq.DEALER, endpoint, ask()[1:]):
+            assert drink(abroad, "hello", endpoint=endpoint).result(WAIT) == [b"hello"]
+        assert not any(b"cup" in e.frames for e in recording if e.kind == "receive")
 
 
 def test_guarantees_name_tests_of_this_file() -> None:
-    assert list(GUARANTEES) == ["crash", "freeze", "cut", "slow", "restart"]
-    for word, test in GUARANTEES.values():
-        assert word in ("safe", "lost", "duplicated", "reordered", "blocked")
-        assert test.startswith("test_")
-        assert callable(globals().get(test)), f"there is no {test}"
+    guarantees_hold(GUARANTEES, globals())
 
 
 def test_a_dead_workers_job_goes_to_the_next(stage: Stage, told: Any) -> None:
@@ -1255,31 +1248,12 @@ def test_a_request_for_an_absent_service_waits_and_expires(stage: Stage) -> None
 
 @signals
 def test_from_the_shell_three_terminals_and_ctrl_c() -> None:
-    def shell(*words: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-W", "error", "-m", "patterns.majordomo", *words]
-        pipe, cwd = subprocess.PIPE, Path(__file__).parents[1]
-        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=cwd)
-
-    running: list[subprocess.Popen[str]] = []
-    try:
-        running.append(shell("broker", "--endpoint", "tcp://127.0.0.1:0"))
-        assert running[0].stderr
-        assert select.select([running[0].stderr], [], [], WAIT)[0]
-        endpoint = running[0].stderr.readline().removeprefix("bound to ").strip()
-        running.append(shell("worker", "echo", "--endpoint", endpoint))
-        with shell("client", "echo", "hello", "--endpoint", endpoint, "--timeout", f"{WAIT}") as asking:
-            assert asking.communicate(timeout=WAIT) == ("hello\n", "")
-            assert asking.returncode == 0
-        with shell("client", "tea", "hello", "--endpoint", endpoint, "--timeout", "0.1") as asking:
-            assert asking.communicate(timeout=WAIT) == ("", "client: tea did not answer 3 times, 0.1 s each\n")
-            assert asking.returncode == 1
-        for each in running:
-            since = time.monotonic()
-            each.send_signal(signal.SIGINT)
-            assert each.communicate(timeout=WAIT) == ("", "")
-            assert each.returncode == 0
-            assert time.monotonic() - since < 2
-    finally:
-        for each in running:
-            each.kill()
-            each.communicate(timeout=WAIT)
+    with shell("majordomo", "broker", "--endpoint", "tcp://127.0.0.1:0") as serving:
+        [endpoint] = bound_to(serving)
+        with shell("majordomo", "worker", "echo", "--endpoint", endpoint) as working:
+            way = "--endpoint", endpoint, "--timeout"
+            with shell("majordomo", "client", "echo", "hello", *way, f"{WAIT}") as asking:
+                assert ended(asking) == (0, "hello\n", "")
+            with shell("majordomo", "client", "tea", "hello", *way, "0.1") as asking:
+                assert ended(asking) == (1, "", "client: tea did not answer 3 times, 0.1 s each\n")
+            ends_on_ctrl_c(serving, working)

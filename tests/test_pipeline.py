@@ -4,22 +4,32 @@
 Where the order of connections matters the test plays the ventilator itself, or holds a worker at a task.
 """
 
-import select
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
-from zmq.utils.monitor import recv_monitor_message
+from sockets import (
+    MS,
+    STUCK,
+    WAIT,
+    bound_to,
+    curve,
+    ended,
+    ends_on_ctrl_c,
+    guarantees_hold,
+    is_stuck,
+    shell,
+    signals,
+    transports,
+    turned_away,
+    under_curve,
+)
 
 from diagrams import trace
 from diagrams.recording import Recording
@@ -28,26 +38,6 @@ from patterns import pipeline
 from patterns.pipeline import GUARANTEES, sink, ventilator, worker
 from patterns.process import Process
 from patterns.stage import Actor, Stage
-
-WAIT = 10.0  # seconds for what has to come
-STUCK = 0.2  # seconds after which what never comes is given up
-
-ipc = pytest.mark.skipif(not zmq.has("ipc"), reason="no ipc on this system")
-signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP and SIGINT for processes here")
-
-
-@pytest.fixture(params=["plain context", "tracing context"])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    with Stage(zmq.Context() if request.param == "plain context" else trace.Context(Recording())) as it:
-        yield it
-
-
-@pytest.fixture
-def gate() -> Iterator[threading.Event]:
-    """What a held worker waits for; open at the end, whatever happens."""
-    event = threading.Event()
-    yield event
-    event.set()
 
 
 def ends(stage: Stage) -> tuple[str, str, str]:
@@ -64,7 +54,7 @@ def sign(task: bytes) -> bytes:
 
 
 def bound(stage: Stage, kind: int, name: str) -> Any:
-    socket = stage.socket(kind, rcvtimeo=int(WAIT * 1000), sndtimeo=int(WAIT * 1000))
+    socket = stage.socket(kind, rcvtimeo=MS, sndtimeo=MS)
     socket.bind(stage.endpoint(name))
     return socket
 
@@ -91,17 +81,9 @@ def joining(push: Any) -> Iterator[None]:
     """What is done inside makes somebody connect to this PUSH; afterwards the PUSH knows it."""
     with push.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED) as joined:
         yield
-        assert joined.poll(WAIT * 1000)
+        assert joined.poll(MS)
         push.disable_monitor()
     assert push.poll(0, zmq.POLLOUT)  # it looks at once who has come and gone, as a send need not
-
-
-def is_stuck(actor: Actor) -> bool:
-    try:
-        actor.result(STUCK)
-    except TimeoutError:
-        return not actor.done
-    return False
 
 
 # -- in fair weather ----------------------------------------------------------------------------------------------
@@ -120,7 +102,7 @@ def play_all(home: Stage, recording: Recording, abroad: Stage, transport: str) -
     return collecting
 
 
-@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
+@transports
 @pytest.mark.parametrize("traced", [False, True], ids=["plain context", "tracing context"])
 def test_a_batch_is_carried_out(transport: str, traced: bool) -> None:
     recording = Recording()
@@ -128,26 +110,15 @@ def test_a_batch_is_carried_out(transport: str, traced: bool) -> None:
         assert play_all(home, recording, elsewhere, transport).result(WAIT) == ["ONE", "TWO", "THREE"]
 
 
-@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
-@pytest.mark.skipif(not zmq.has("curve"), reason="no CURVE in this libzmq")
+@transports
+@curve
 def test_under_curve_only_who_has_the_keys_gets_tasks(transport: str) -> None:
     recording = Recording()
-    public, secret = zmq.curve_keypair()
-    theirs, ours, open_to_all = trace.Context(recording), trace.Context(recording), zmq.Context()
-    theirs.curve_publickey, theirs.curve_secretkey, theirs.curve_server = public, secret, True
-    ours.curve_publickey, ours.curve_secretkey = zmq.curve_keypair()
-    ours.curve_serverkey = public
-    with Stage(theirs) as home, Stage(ours) as abroad, Stage(open_to_all) as street:
+    with under_curve(recording) as (home, abroad, street):
         collecting = play_all(home, recording, abroad, transport)
         tasks = next(e.detail for e in recording if (e.kind, e.socket) == ("bind", "PUSH"))
-        stranger = street.socket(zmq.PULL)
-        with stranger.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL) as turned_away:
-            stranger.connect(tasks)
-            assert turned_away.poll(WAIT * 1000)
-            assert recv_monitor_message(turned_away)["event"] == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-            stranger.disable_monitor()
-        assert collecting.result(WAIT) == ["ONE", "TWO", "THREE"]
-        assert not stranger.poll(0)
+        with turned_away(street, zmq.PULL, tasks):
+            assert collecting.result(WAIT) == ["ONE", "TWO", "THREE"]
 
 
 @pytest.mark.parametrize("order", ["ventilator worker sink", "sink worker ventilator", "worker sink ventilator"])
@@ -219,7 +190,7 @@ def test_a_pull_takes_from_each_sender_in_turn(stage: Stage) -> None:
         sender.connect("inproc://sink")
         for number in range(count):
             sender.send_string(f"{name}{number}")
-    pull = stage.socket(zmq.PULL, rcvtimeo=int(WAIT * 1000))
+    pull = stage.socket(zmq.PULL, rcvtimeo=MS)
     pull.bind("inproc://sink")
     assert [pull.recv_string() for _ in range(6)] == ["R0", "G0", "B0", "R1", "B1", "R2"]
 
@@ -238,7 +209,7 @@ def test_push_and_pull_are_one_way(stage: Stage) -> None:
 
 def test_a_batch_that_starts_too_early_goes_to_one_worker(stage: Stage) -> None:
     push = bound(stage, zmq.PUSH, "tasks")
-    first, second = (stage.socket(zmq.PULL, rcvtimeo=int(WAIT * 1000)) for _ in range(2))
+    first, second = (stage.socket(zmq.PULL, rcvtimeo=MS) for _ in range(2))
     first.connect(stage.endpoint("tasks"))
     for _ in range(100):
         push.send(b"task")
@@ -287,7 +258,7 @@ def test_a_worker_says_ready_once_however_often_it_is_called(stage: Stage) -> No
 
 def test_the_ventilator_calls_until_so_many_are_ready(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "PAUSE", 0.01)
-    pull, tell = (stage.socket(kind, rcvtimeo=int(WAIT * 1000)) for kind in (zmq.PULL, zmq.PUSH))
+    pull, tell = (stage.socket(kind, rcvtimeo=MS) for kind in (zmq.PULL, zmq.PUSH))
     pull.connect(stage.endpoint("tasks"))
     tell.connect(stage.endpoint("ready"))
     ventilate(stage, "tea", workers=2)
@@ -331,11 +302,7 @@ def test_a_worker_passes_over_what_is_no_task(stage: Stage) -> None:
 
 
 def test_guarantees_name_tests_of_this_file() -> None:
-    assert list(GUARANTEES) == ["crash", "freeze", "cut", "slow", "restart"]
-    for word, test in GUARANTEES.values():
-        assert word in ("safe", "lost", "duplicated", "reordered", "blocked")
-        assert callable(globals().get(test)), f"there is no {test}"
-        assert test.startswith("test_")
+    guarantees_hold(GUARANTEES, globals())
 
 
 def play_thinker(stage: Stage) -> tuple[Process, Any]:
@@ -417,7 +384,7 @@ def test_so_many_tasks_can_wait_for_a_worker_that_takes_none(stage: Stage, mark:
     push.bind("inproc://tasks")
     pull.connect("inproc://tasks")
     for _ in range(taken):
-        assert push.poll(WAIT * 1000, zmq.POLLOUT)
+        assert push.poll(MS, zmq.POLLOUT)
         push.send(b"task")
     assert not push.poll(STUCK * 1000, zmq.POLLOUT)
 
@@ -427,41 +394,13 @@ def test_so_many_tasks_can_wait_for_a_worker_that_takes_none(stage: Stage, mark:
 
 @signals
 def test_from_the_shell_a_batch_is_carried_out_and_ctrl_c_ends_the_rest() -> None:
-    def start(*words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "patterns.pipeline", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[1],
-        )
-
-    def addresses(process: subprocess.Popen[str], count: int) -> list[str]:
-        assert process.stderr
-        assert select.select([process.stderr], [], [], WAIT)[0]
-        return [process.stderr.readline().removeprefix("bound to ").strip() for _ in range(count)]
-
     free = "tcp://127.0.0.1:0"
     with (
-        start("sink", "--results", free) as collecting,
-        start("ventilator", "tea", "milk", "--tasks", free, "--ready", free) as giving,
+        shell("pipeline", "sink", "--results", free) as collecting,
+        shell("pipeline", "ventilator", "tea", "milk", "--tasks", free, "--ready", free) as giving,
     ):
-        try:
-            [results], [tasks, ready] = addresses(collecting, 1), addresses(giving, 2)
-            ways = ("--tasks", tasks, "--results", results, "--ready", ready)
-            with start("worker", *ways, "--seconds", "0.01") as working:
-                try:
-                    assert collecting.communicate(timeout=WAIT) == ("TEA\nMILK\n", "")
-                    assert collecting.returncode == 0
-                    for process in (working, giving):
-                        process.send_signal(signal.SIGINT)
-                    since = time.monotonic()
-                    for process in (working, giving):
-                        assert process.communicate(timeout=WAIT)[0] == ""
-                        assert process.returncode == 0
-                    assert time.monotonic() - since < 2
-                finally:
-                    working.kill()
-        finally:
-            collecting.kill()
-            giving.kill()
+        [results], [tasks, ready] = bound_to(collecting), bound_to(giving, 2)
+        ways = ("--tasks", tasks, "--results", results, "--ready", ready)
+        with shell("pipeline", "worker", *ways, "--seconds", "0.01") as working:
+            assert ended(collecting) == (0, "TEA\nMILK\n", "")
+            ends_on_ctrl_c(working, giving)

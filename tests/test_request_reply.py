@@ -4,40 +4,35 @@
 That a client waits for ever is shown by a deadline that passes while everybody else is served.
 """
 
-import select
-import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from queue import Queue
 from typing import Any
 
 import pytest
 import zmq
-from zmq.utils.monitor import recv_monitor_message
+from sockets import (
+    MS,
+    WAIT,
+    bound_to,
+    curve,
+    ended,
+    ends_on_ctrl_c,
+    guarantees_hold,
+    is_stuck,
+    shell,
+    signals,
+    transports,
+    turned_away,
+    under_curve,
+)
 
 from diagrams import trace
 from diagrams.recording import Recording
 from diagrams.wire import Wire
 from patterns.request_reply import GUARANTEES, client, server
 from patterns.stage import Actor, Stage
-
-WAIT = 10.0  # seconds for what has to come
-STUCK = 0.12  # seconds after which what never comes is given up
-
-ipc = pytest.mark.skipif(not zmq.has("ipc"), reason="no ipc on this system")
-signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP and SIGINT for processes here")
-
-
-@pytest.fixture(params=["plain context", "tracing context"])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    with Stage(zmq.Context() if request.param == "plain context" else trace.Context(Recording())) as it:
-        yield it
 
 
 class Service:
@@ -68,14 +63,6 @@ def ask(stage: Stage, endpoint: str, *requests: str, name: str = "client") -> Ac
     return stage.play(partial(client, endpoint=endpoint), *requests, name=name)
 
 
-def is_stuck(actor: Actor) -> bool:
-    try:
-        actor.result(STUCK)
-    except TimeoutError:
-        return not actor.done
-    return False
-
-
 def busy_server(ctx: zmq.Context[Any], endpoint: str, told: str) -> None:
     """A server that tells what it was asked and is never done with it."""
     with ctx.socket(zmq.DEALER) as tell:
@@ -91,7 +78,7 @@ def busy_server(ctx: zmq.Context[Any], endpoint: str, told: str) -> None:
 # -- in fair weather ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
+@transports
 @pytest.mark.parametrize("traced", [False, True], ids=["plain context", "tracing context"])
 def test_replies_come_back_in_the_order_of_the_requests(transport: str, traced: bool) -> None:
     recording = Recording()
@@ -114,25 +101,14 @@ def test_a_plain_server_answers_until_its_stage_ends(stage: Stage) -> None:
     assert not actor.done
 
 
-@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
-@pytest.mark.skipif(not zmq.has("curve"), reason="no CURVE in this libzmq")
+@transports
+@curve
 def test_under_curve_only_who_has_the_keys_is_answered(transport: str) -> None:
     recording = Recording()
-    public, secret = zmq.curve_keypair()
-    theirs, ours, open_to_all = trace.Context(recording), trace.Context(recording), zmq.Context()
-    theirs.curve_publickey, theirs.curve_secretkey, theirs.curve_server = public, secret, True
-    ours.curve_publickey, ours.curve_secretkey = zmq.curve_keypair()
-    ours.curve_serverkey = public
-    with Stage(theirs) as home, Stage(ours) as abroad, Stage(open_to_all) as street:
+    with under_curve(recording) as (home, abroad, street):
         endpoint = play_server(home, recording, transport)
-        stranger = street.socket(zmq.REQ, linger=0)
-        with stranger.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL) as turned_away:
-            stranger.connect(endpoint)
-            stranger.send(b"let me in")
-            assert turned_away.poll(WAIT * 1000)
-            assert recv_monitor_message(turned_away)["event"] == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-            stranger.disable_monitor()
-        assert ask(abroad, endpoint, "hello").result(WAIT) == ["HELLO"]
+        with turned_away(street, zmq.REQ, endpoint, [b"let me in"]):
+            assert ask(abroad, endpoint, "hello").result(WAIT) == ["HELLO"]
         assert [e.frames for e in recording if (e.kind, e.actor) == ("receive", "server")] == [(b"hello",)]
 
 
@@ -163,7 +139,7 @@ def test_each_of_several_clients_gets_the_replies_to_its_own_requests(stage: Sta
 def test_a_flooding_client_cannot_starve_another(stage: Stage) -> None:
     # over inproc what was sent before the bind is there at the bind, so the order is no race
     service, endpoint = Service(), "inproc://server"
-    flooding, modest = (stage.socket(zmq.DEALER, rcvtimeo=int(WAIT * 1000)) for _ in range(2))
+    flooding, modest = (stage.socket(zmq.DEALER, rcvtimeo=MS) for _ in range(2))
     for socket, requests in ((flooding, (b"f1", b"f2", b"f3", b"f4", b"f5")), (modest, (b"m1", b"m2"))):
         socket.connect(endpoint)
         for request in requests:
@@ -191,7 +167,7 @@ def test_on_the_wire_an_empty_delimiter_stands_in_front(stage: Stage) -> None:
     ],
 )
 def test_out_of_turn_is_refused_and_the_exchange_goes_on(stage: Stage, who: str, turns: list[str]) -> None:
-    rep, req = (stage.socket(kind, rcvtimeo=int(WAIT * 1000)) for kind in (zmq.REP, zmq.REQ))
+    rep, req = (stage.socket(kind, rcvtimeo=MS) for kind in (zmq.REP, zmq.REQ))
     rep.bind("inproc://server")
     req.connect("inproc://server")
     acts: dict[str, Callable[[], Any]] = {
@@ -216,16 +192,12 @@ def test_out_of_turn_is_refused_and_the_exchange_goes_on(stage: Stage, who: str,
 
 
 def test_guarantees_name_tests_of_this_file() -> None:
-    assert list(GUARANTEES) == ["crash", "freeze", "cut", "slow", "restart"]
-    for word, test in GUARANTEES.values():
-        assert word in ("safe", "lost", "duplicated", "reordered", "blocked")
-        assert callable(globals().get(test)), f"there is no {test}"
-        assert test.startswith("test_")
+    guarantees_hold(GUARANTEES, globals())
 
 
 def crash(stage: Stage) -> Actor:
     """Kill a server while it has a client's request, and return that client."""
-    told = stage.socket(zmq.DEALER, rcvtimeo=int(WAIT * 1000))
+    told = stage.socket(zmq.DEALER, rcvtimeo=MS)
     told.bind(stage.endpoint("told"))
     process = stage.spawn(busy_server, stage.endpoint("server"), stage.endpoint("told"), name="server")
     asking = ask(stage, stage.endpoint("server"), "hello")
@@ -301,30 +273,8 @@ def test_a_slow_server_is_waited_for(stage: Stage, held: Service) -> None:
 
 @signals
 def test_from_the_shell_a_client_is_answered_and_ctrl_c_ends_the_server() -> None:
-    @contextmanager
-    def start(*words: str) -> Iterator[subprocess.Popen[str]]:
-        process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "patterns.request_reply", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[1],
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.communicate(timeout=WAIT)
-
-    with start("server", "--endpoint", "tcp://127.0.0.1:0") as serving:
-        assert serving.stderr
-        assert select.select([serving.stderr], [], [], WAIT)[0]
-        endpoint = serving.stderr.readline().removeprefix("bound to ").strip()
-        with start("client", "--endpoint", endpoint, "hello", "world") as asking:
-            assert asking.communicate(timeout=WAIT) == ("HELLO\nWORLD\n", "")
-            assert asking.returncode == 0
-        serving.send_signal(signal.SIGINT)
-        since = time.monotonic()
-        assert serving.communicate(timeout=WAIT) == ("", "")
-        assert serving.returncode == 0
-        assert time.monotonic() - since < 2
+    with shell("request_reply", "server", "--endpoint", "tcp://127.0.0.1:0") as serving:
+        [endpoint] = bound_to(serving)
+        with shell("request_reply", "client", "--endpoint", endpoint, "hello", "world") as asking:
+            assert ended(asking) == (0, "HELLO\nWORLD\n", "")
+        ends_on_ctrl_c(serving)

@@ -5,21 +5,29 @@ Which services the broker knows is seen by asking until each has answered; from 
 """
 
 import random
-import select
-import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
-from zmq.utils.monitor import recv_monitor_message
+from sockets import (
+    MS,
+    STUCK,
+    WAIT,
+    bound_to,
+    curve,
+    ended,
+    ends_on_ctrl_c,
+    guarantees_hold,
+    is_stuck,
+    shell,
+    signals,
+    transports,
+    turned_away,
+    under_curve,
+)
 
 from diagrams import trace
 from diagrams.recording import Recording
@@ -27,26 +35,6 @@ from diagrams.wire import Wire
 from patterns.process import Process
 from patterns.shared_queue import GUARANTEES, broker, client, service, unwrap, wrap
 from patterns.stage import Actor, Stage
-
-WAIT = 10.0  # seconds for what has to come
-STUCK = 0.2  # seconds after which what never comes is given up
-
-ipc = pytest.mark.skipif(not zmq.has("ipc"), reason="no ipc on this system")
-signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP and SIGINT for processes here")
-
-
-@pytest.fixture(params=["plain context", "tracing context"])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    with Stage(zmq.Context() if request.param == "plain context" else trace.Context(Recording())) as it:
-        yield it
-
-
-@pytest.fixture
-def gate() -> Iterator[threading.Event]:
-    """What a held service waits for; open at the end, whatever happens."""
-    event = threading.Event()
-    yield event
-    event.set()
 
 
 def ends(stage: Stage) -> tuple[str, str]:
@@ -81,7 +69,7 @@ def ask(stage: Stage, *requests: str, name: str = "client") -> Actor:
 
 def dealer(stage: Stage, end: str = "clients") -> Any:
     """A socket of the test's that can ask and hear several things at a time; the envelope is its own business."""
-    socket = stage.socket(zmq.DEALER, rcvtimeo=int(WAIT * 1000), sndtimeo=int(WAIT * 1000), linger=0)
+    socket = stage.socket(zmq.DEALER, rcvtimeo=MS, sndtimeo=MS, linger=0)
     socket.connect(stage.endpoint(end))
     return socket
 
@@ -97,14 +85,6 @@ def known(socket: Any, *services: bytes) -> None:
 
 def answers(socket: Any, count: int) -> list[bytes]:
     return sorted(socket.recv_multipart()[-1] for _ in range(count))
-
-
-def is_stuck(actor: Actor) -> bool:
-    try:
-        actor.result(STUCK)
-    except TimeoutError:
-        return not actor.done
-    return False
 
 
 # -- envelopes ----------------------------------------------------------------------------------------------------
@@ -156,7 +136,7 @@ def test_what_is_no_envelope_is_refused(call: Any, message: str) -> None:
 @pytest.mark.parametrize("reply", [[b"HELLO"], [b"ann", b"", b"HELLO"], [b""]], ids=["none", "an id", "no body"])
 def test_a_req_hangs_up_on_a_reply_that_does_not_begin_with_a_delimiter_and_a_body(reply: list[bytes]) -> None:
     with Stage() as stage:
-        router, req = (stage.socket(kind, rcvtimeo=int(WAIT * 1000), linger=0) for kind in (zmq.ROUTER, zmq.REQ))
+        router, req = (stage.socket(kind, rcvtimeo=MS, linger=0) for kind in (zmq.ROUTER, zmq.REQ))
         router.bind(stage.endpoint("server"))
         with req.get_monitor_socket(zmq.EVENT_DISCONNECTED) as hung_up:
             req.connect(stage.endpoint("server"))
@@ -164,7 +144,7 @@ def test_a_req_hangs_up_on_a_reply_that_does_not_begin_with_a_delimiter_and_a_bo
             routing_id, *_ = router.recv_multipart()
             for frames in (reply, [b"", b"HELLO"]):
                 router.send_multipart([routing_id, *frames])
-            assert hung_up.poll(WAIT * 1000)
+            assert hung_up.poll(MS)
             req.disable_monitor()
         assert not req.poll(STUCK * 1000)
 
@@ -176,7 +156,7 @@ def test_a_rep_says_that_it_has_something_and_has_nothing_when_the_delimiter_is_
         rep.bind(stage.endpoint("server"))
         socket.connect(stage.endpoint("server"))
         socket.send_multipart(message)
-        assert rep.poll(WAIT * 1000)
+        assert rep.poll(MS)
         with pytest.raises(zmq.Again):
             rep.recv(zmq.DONTWAIT)
         assert not rep.poll(0)
@@ -193,7 +173,7 @@ def bound_broker(home: Stage, recording: Recording, transport: str) -> tuple[str
     return where["ROUTER"], where["DEALER"]
 
 
-@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
+@transports
 @pytest.mark.parametrize("traced", [False, True], ids=["plain context", "tracing context"])
 def test_a_client_is_answered_through_the_broker(transport: str, traced: bool) -> None:
     recording = Recording()
@@ -204,26 +184,16 @@ def test_a_client_is_answered_through_the_broker(transport: str, traced: bool) -
         assert asking.result(WAIT) == ["ONE", "TWO", "THREE"]
 
 
-@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
-@pytest.mark.skipif(not zmq.has("curve"), reason="no CURVE in this libzmq")
+@transports
+@curve
 def test_under_curve_only_who_has_the_keys_is_let_in(transport: str) -> None:
     recording = Recording()
-    public, secret = zmq.curve_keypair()
-    theirs, ours, open_to_all = trace.Context(recording), trace.Context(recording), zmq.Context()
-    theirs.curve_publickey, theirs.curve_secretkey, theirs.curve_server = public, secret, True
-    ours.curve_publickey, ours.curve_secretkey = zmq.curve_keypair()
-    ours.curve_serverkey = public
-    with Stage(theirs) as home, Stage(ours) as abroad, Stage(open_to_all) as street:
-        for kind, end in zip((zmq.REQ, zmq.REP), bound_broker(home, recording, transport), strict=True):
-            stranger = street.socket(kind, linger=0)
-            with stranger.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL) as turned_away:
-                stranger.connect(end)
-                assert turned_away.poll(WAIT * 1000)
-                assert recv_monitor_message(turned_away)["event"] == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-                stranger.disable_monitor()
-        frontend, backend = (e.detail for e in recording if (e.kind, e.actor) == ("bind", "broker"))
-        abroad.play(service, backend)
-        assert abroad.play(partial(client, frontend=frontend), "hello", name="client").result(WAIT) == ["HELLO"]
+    with under_curve(recording) as (home, abroad, street):
+        frontend, backend = bound_broker(home, recording, transport)
+        with turned_away(street, zmq.REQ, frontend, [b"let me in"]), turned_away(street, zmq.REP, backend):
+            abroad.play(service, backend)
+            assert abroad.play(partial(client, frontend=frontend), "hello", name="client").result(WAIT) == ["HELLO"]
+        assert not any(b"let me in" in e.frames for e in recording if e.kind == "receive")
 
 
 @pytest.mark.parametrize("order", ["broker service client", "client service broker", "service client broker"])
@@ -313,7 +283,7 @@ def test_requests_wait_in_the_broker_until_a_service_comes(stage: Stage) -> None
 @signals
 def test_a_client_does_not_notice_that_another_service_has_taken_over(stage: Stage) -> None:
     stage.play(broker, *ends(stage))
-    asking = stage.socket(zmq.REQ, rcvtimeo=int(WAIT * 1000))
+    asking = stage.socket(zmq.REQ, rcvtimeo=MS)
     asking.connect(stage.endpoint("clients"))
     for name in ("A", "B", "C"):
         asking.send(b"hello")
@@ -336,11 +306,11 @@ def test_replies_are_passed_on_while_no_service_has_room() -> None:
     context.sndhwm = 1
     with Stage(context) as stage:
         stage.play(broker, "inproc://clients", "inproc://services")
-        rep = stage.socket(zmq.REP, rcvhwm=1, sndhwm=1000, rcvtimeo=int(WAIT * 1000))
+        rep = stage.socket(zmq.REP, rcvhwm=1, sndhwm=1000, rcvtimeo=MS)
         rep.connect("inproc://services")
         asking = []
         for number in range(5):  # one in the service's hands, two on the way to it, one with the broker, one before it
-            asking.append(stage.socket(zmq.REQ, rcvtimeo=int(WAIT * 1000), linger=0))
+            asking.append(stage.socket(zmq.REQ, rcvtimeo=MS, linger=0))
             asking[-1].connect("inproc://clients")
             asking[-1].send(b"%d" % number)
             if number == 0:
@@ -392,16 +362,12 @@ def test_a_reply_to_nobody_is_lost_and_the_next_is_passed_on(stage: Stage) -> No
 
 
 def test_guarantees_name_tests_of_this_file() -> None:
-    assert list(GUARANTEES) == ["crash", "freeze", "cut", "slow", "restart"]
-    for word, test in GUARANTEES.values():
-        assert word in ("safe", "lost", "duplicated", "reordered", "blocked")
-        assert callable(globals().get(test)), f"there is no {test}"
-        assert test.startswith("test_")
+    guarantees_hold(GUARANTEES, globals())
 
 
 def crash(stage: Stage) -> Actor:
     """Kill the only service while it has a client's request, and return that client."""
-    told = stage.socket(zmq.DEALER, rcvtimeo=int(WAIT * 1000))
+    told = stage.socket(zmq.DEALER, rcvtimeo=MS)
     told.bind(stage.endpoint("told"))
     stage.play(broker, *ends(stage))
     process: Process = stage.spawn(thinker, stage.endpoint("services"), stage.endpoint("told"))
@@ -522,32 +488,12 @@ def test_a_restarted_broker_has_lost_who_asked_and_is_found_by_all(stage: Stage,
 
 @signals
 def test_from_the_shell_a_client_is_answered_and_ctrl_c_ends_the_rest() -> None:
-    def start(*words: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "patterns.shared_queue", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[1],
-        )
-        clean.callback(process.communicate, timeout=WAIT)
-        clean.callback(process.kill)
-        return process
-
     free = "tcp://127.0.0.1:0"
-    with ExitStack() as clean:
-        queue = start("broker", "--frontend", free, "--backend", free)
-        assert queue.stderr
-        assert select.select([queue.stderr], [], [], WAIT)[0]
-        frontend, backend = (queue.stderr.readline().removeprefix("bound to ").strip() for _ in range(2))
-        serving = start("service", "--backend", backend)
-        asking = start("client", "--frontend", frontend, "hello", "world")
-        assert asking.communicate(timeout=WAIT) == ("HELLO\nWORLD\n", "")
-        assert asking.returncode == 0
-        for process in (serving, queue):
-            process.send_signal(signal.SIGINT)
-        since = time.monotonic()
-        for process in (serving, queue):
-            assert process.communicate(timeout=WAIT) == ("", "")
-            assert process.returncode == 0
-        assert time.monotonic() - since < 2
+    with shell("shared_queue", "broker", "--frontend", free, "--backend", free) as queue:
+        frontend, backend = bound_to(queue, 2)
+        with (
+            shell("shared_queue", "service", "--backend", backend) as serving,
+            shell("shared_queue", "client", "--frontend", frontend, "hello", "world") as asking,
+        ):
+            assert ended(asking) == (0, "HELLO\nWORLD\n", "")
+            ends_on_ctrl_c(serving, queue)
