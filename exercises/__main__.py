@@ -34,12 +34,15 @@ def main(argv: list[str] | None = None) -> int:
         judged = commands.add_parser(name)
         judged.add_argument("exercise")
         judged.add_argument("answer", type=Path, help="a Python file")
+        if name == "check":
+            judged.add_argument("--seed", type=int, help="draw the texts and numbers of an earlier verdict")
     hinted = commands.add_parser("hint")
     hinted.add_argument("exercise")
     hinted.add_argument("number", type=int, nargs="?", default=1, help="which hint, from 1")
     proved = commands.add_parser("prove")
     proved.add_argument("exercises", nargs="*", metavar="exercise")
     proved.add_argument("--runs", type=int, default=1, help="how often each answer is judged")
+    proved.add_argument("--quick", action="store_true", help="without small mistakes, and odd results of one answer")
     order = parser.parse_args(argv)
     try:
         return _run(order)
@@ -55,14 +58,14 @@ def _run(order: argparse.Namespace) -> int:
             print(f"{stem:24} {tasks.load(stem).title}")
         return 0
     if order.command == "prove":
-        return prove.prove([tasks.load(n) for n in order.exercises or tasks.stems()], order.runs)
+        return prove.prove([tasks.load(n) for n in order.exercises or tasks.stems()], order.runs, order.quick)
     if order.command == "hint":
         if order.number < 1:
             raise ValueError(f"hints are counted from 1, got {order.number}")
         print(tasks.hint(tasks.load(order.exercise), order.number - 1))
         return 0
     stem, source = tasks.find(order.exercise), order.answer.read_text(encoding="utf-8-sig")
-    verdict = (checker.check if order.command == "check" else checker.play)(stem, source)
+    verdict = checker.check(stem, source, order.seed) if order.command == "check" else checker.play(stem, source)
     encoding = sys.stdout.encoding or "utf-8"
     print(repr(verdict).encode(encoding, "backslashreplace").decode(encoding))  # some terminals know no arrows
     return 0 if verdict.passed or verdict.kind == "played" else 1

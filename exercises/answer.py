@@ -27,6 +27,8 @@ OUTPUT = 1 << 20  # bytes that it may print, or return in one piece
 SAID = 1000  # characters of a message or a repr that leave this process
 FRAMES = 6  # lines of a traceback
 NAME = "<your answer>"
+_OURS: set[int] = set()  # the Contexts in which a socket may be opened without a word
+OWN = ".own"  # ends the path of a file that tells of a socket in another Context
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,10 @@ class Outcome:
 def perform(ctx: zmq.Context[Any], source: str, entry: str, calls: Sequence[Call], dump: str) -> list[Outcome]:
     """Run the source, then each call in turn; stop at the first that raises something else than TimeoutError.
 
-    dump  path of a file that gets the stack when the process receives SIGUSR1: where an answer stood
+    dump  path of a file that gets the stack when the process receives SIGUSR1: where an answer stood; a second one
+          beside it is made with the first socket that is not opened in `ctx`, which may keep the answer from returning
     """
+    _watch(ctx, dump + OWN)
     stack = open(dump, "w")  # it must outlive this function's other work
     faulthandler.register(signal.SIGUSR1, stack, all_threads=False)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -84,6 +88,26 @@ def perform(ctx: zmq.Context[Any], source: str, entry: str, calls: Sequence[Call
         if outcome.raised and "TimeoutError" not in outcome.raised:
             break
     return outcomes
+
+
+def aside() -> zmq.Context[Any]:
+    """A Context for what the checker itself does in an answer's process."""
+    context: zmq.Context[Any] = zmq.Context()
+    _OURS.add(context.underlying)
+    return context
+
+
+def _watch(ctx: zmq.Context[Any], note: str) -> None:
+    """Make the file `note` when a socket is opened in another Context; one that shadows `ctx` is none."""
+    opened = zmq.Socket.__init__
+    _OURS.update((ctx.underlying, collector.context.underlying))  # pyzmq's own, for messages it does not copy
+
+    def watched(self: zmq.Socket[Any], context: Any = None, *args: Any, **options: Any) -> None:
+        if isinstance(context, zmq.Context) and context.underlying not in _OURS:
+            open(note, "w").close()
+        opened(self, context, *args, **options)
+
+    zmq.Socket.__init__ = watched  # type: ignore[method-assign]
 
 
 def _tried(ctx: zmq.Context[Any], source: str, threads: list[threading.Thread], act: Callable[[], Any]) -> Outcome:

@@ -6,11 +6,13 @@ Nothing of an answer runs here, and a judge that fails in any way gives *the che
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import errno
 import html
 import json
 import os
+import pickle
 import random
 import secrets
 import signal
@@ -23,6 +25,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from diagrams.draw import Picture
 
@@ -30,6 +33,7 @@ from . import task as tasks
 
 DEADLINE = 10.0  # seconds for a whole judgment
 QUEUE = 120.0  # seconds to wait for a place
+SEEDS = 1_000_000  # from which one is drawn
 PLACES = os.cpu_count() or 1  # judges at once on this machine: more would slow the answers that they time
 PLACE = "zeromq-workbook-judge"  # what a place is called
 MARK = "ZEROMQ_WORKBOOK_CHECK"  # in the environment of a judge and of all that it starts
@@ -47,7 +51,8 @@ HEADS = {
 
 @dataclass
 class Verdict:
-    """What is said of an answer. `label` names a misconception; `dot` and `text` are the answer's own sequence."""
+    """What is said of an answer. `label` names a misconception; `dot` and `text` are the answer's own sequence; `seed`
+    is what texts and numbers were drawn from."""
 
     kind: str
     label: str = ""
@@ -57,6 +62,7 @@ class Verdict:
     printed: str = ""
     dot: str = ""
     text: str = ""
+    seed: str = ""
 
     @property
     def passed(self) -> bool:
@@ -79,6 +85,8 @@ class Verdict:
             said.append(f"Next: {self.next}")
         if self.kind == "broke":
             said.append("Please report this text together with your answer.")
+        elif self.seed:
+            said.append(f"(Seed {self.seed} draws the same texts and numbers again.)")
         return [s for s in said if s]
 
     def __repr__(self) -> str:
@@ -112,19 +120,25 @@ def _marked(text: str) -> str:
     return "".join(f"<code>{p}</code>" if n % 2 else p for n, p in enumerate(parts))
 
 
-def check(name: str, source: str) -> Verdict:
-    """The verdict on an answer. Raises ValueError if there is no such exercise."""
-    return _ask(name, source, "check")
+def check(name: str, source: str, seed: int | None = None) -> Verdict:
+    """The verdict on an answer, with texts and numbers drawn anew, or from this seed. Raises ValueError if there is no
+    such exercise."""
+    return _ask(name, source, "check", secrets.randbelow(SEEDS) if seed is None else seed)
 
 
 def play(name: str, source: str) -> Verdict:
     """What happens when the answer meets its peers in fair weather; no judgment."""
-    return _ask(name, source, "try")
+    return _ask(name, source, "try", 0)
 
 
-def _ask(name: str, source: str, mode: str) -> Verdict:
+def calls(name: str, source: str, seed: int) -> list[tuple[list[str], Any, str, float]]:
+    """What an answer of our own was asked in every scene, and what it returned: arguments, result, error, seconds."""
+    return list(pickle.loads(base64.b64decode(_ask(name, source, "calls", seed).text)))
+
+
+def _ask(name: str, source: str, mode: str, seed: int) -> Verdict:
     stem, seal = tasks.find(name), secrets.token_hex(8)
-    order = json.dumps({"task": stem, "source": source, "mode": mode, "seal": seal})
+    order = json.dumps({"task": stem, "source": source, "mode": mode, "seed": seed, "seal": seal})
     try:
         with _place(), tempfile.TemporaryDirectory(prefix="zmq-", ignore_cleanup_errors=True) as folder:
             code, out, err = _judged(order, folder)

@@ -46,16 +46,19 @@ class Workbook(Magics):
 
     @cell_magic
     def check(self, line: str, cell: str) -> checker.Verdict:
-        """%%check 41_lazy_pirate: judge the answer in this cell."""
-        stem = _stem(line)
+        """%%check 41_lazy_pirate: judge the answer in this cell. A number behind it is an earlier verdict's seed."""
+        name, _, seed = line.strip().partition(" ")
+        stem = _stem(name)
+        if seed and not seed.strip().isdigit():
+            raise UsageError(f"%%check {stem}: expected a seed such as 4711 behind it, got {seed!r}")
         self._sources[stem] = cell
-        return checker.check(stem, cell)
+        return checker.check(stem, cell, int(seed) if seed else None)
 
     @line_cell_magic("try")
     def play(self, line: str, cell: str | None = None) -> checker.Verdict:
         """%try 41_lazy_pirate: play the last checked answer (or, as %%try, this cell) without judging it."""
         task = _task(line)
-        source = self._sources.get(task.stem, task.GIVEN) if cell is None else cell
+        source = self._sources.get(task.stem, task.given) if cell is None else cell
         return checker.play(task.stem, source)
 
     @line_magic
@@ -75,7 +78,7 @@ class Workbook(Magics):
         task = _task(line)
         self._sources.pop(task.stem, None)
         self._hints.pop(task.stem, None)
-        self.shell.set_next_input(f"%%check {task.stem}\n{task.GIVEN}", replace=True)
+        self.shell.set_next_input(f"%%check {task.stem}\n{task.given}", replace=True)
         return Words("The task as it was given stands in this cell now.")
 
     @line_magic

@@ -1,22 +1,81 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The author's gate: what is given neither passes nor raises, right answers pass, wrong ones fail under their names.
 
+Four of its proofs need no author: an answer that opens no socket and returns what the solution returned before; right
+answers with a Context of their own, and with odd results; and twenty small mechanical mistakes in the solution.
+
 Every proof is a row of a table; the exit code is 0 only when all hold.
 """
 
 from __future__ import annotations
 
-import re
+import base64
+import pickle
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from . import checker
+from . import checker, mutants
 from . import task as tasks
+from .scene import ELSEWHERE
 
 SMALL = 12  # characters; shorter lines of a solution say nothing of it
+SEED = 1  # of the first run; the next has the next
+MUTANTS = 20  # small mistakes that are tried in a solution
+SURVIVE = 1  # of them may pass
+
+# Behind an answer; its function is called in these ways.
+OWN = """
+
+_asked_in_the_context_given = {entry}
+
+
+def {entry}(ctx, *args, **options):
+    import zmq
+
+    return _asked_in_the_context_given(zmq.Context.instance(), *args, **options)
+"""
+ODD = """
+
+_with_an_even_result = {entry}
+
+
+def {entry}(*args, **options):
+    def swapped(value):
+        match value:
+            case str():
+                return value.encode()
+            case bytes():
+                return value.decode("latin-1")
+            case list() | tuple() | set():
+                return type(value)(map(swapped, value))
+            case dict():
+                return {{swapped(key): swapped(each) for key, each in value.items()}}
+        return value
+
+    result = _with_an_even_result(*args, **options)
+    return {odd}
+"""
+ODDS = ("None", "swapped(result)", "bytearray(str(result).encode())", "(result, result)", "float('nan')", "10**4000")
+NO_SOCKET = """\
+import base64, pickle, time
+
+KNOWN = pickle.loads(base64.b64decode("{known}"))  # arguments, result, error and seconds of every call
+
+
+def {entry}(ctx, *args, **options):
+    def alike(call):
+        return sum(repr(one) == other for one, other in zip(args, call[0]))
+
+    call = max(KNOWN, key=alike)
+    KNOWN.remove(call) if len(KNOWN) > 1 else None
+    time.sleep(call[3])
+    if call[2]:
+        raise TimeoutError(call[2])
+    return call[1]
+"""
 
 
 @dataclass(frozen=True)
@@ -30,16 +89,18 @@ class Proof:
     seconds: tuple[float, ...] = ()
 
 
-def prove(chosen: list[tasks.Task], runs: int = 1) -> int:
-    """Print the table of proofs; 0 when all hold, else 1."""
+Wanted = Callable[[checker.Verdict], bool]
+
+
+def prove(chosen: list[tasks.Task], runs: int = 1, quick: bool = False) -> int:
+    """Print the table of proofs; 0 when all hold, else 1. Quick leaves out small mistakes and most odd results."""
     times: list[float] = []
     failed = total = 0
-    for task in chosen:
-        for proof in proofs(task, runs):
-            total += 1
-            failed += not proof.holds
-            times += proof.seconds
-            print(f"{'  ' if proof.holds else '✗ '}{task.stem:20} {proof.what:74.74} {proof.found}", flush=True)
+    for proof in (proof for task in chosen for proof in proofs(task, runs, quick)):
+        total += 1
+        failed += not proof.holds
+        times += proof.seconds
+        print(f"{'  ' if proof.holds else '✗ '}{proof.stem:20} {proof.what:74.74} {proof.found}", flush=True)
     if times:
         times.sort()
         middle, late = statistics.median(times), times[min(len(times) - 1, int(len(times) * 0.95))]
@@ -48,70 +109,106 @@ def prove(chosen: list[tasks.Task], runs: int = 1) -> int:
     return 1 if failed else 0
 
 
-def proofs(task: tasks.Task, runs: int) -> Iterator[Proof]:
+def proofs(task: tasks.Task, runs: int = 1, quick: bool = False) -> Iterator[Proof]:
     """Every proof of one exercise."""
     yield from _still(task)
-    touched = task.GIVEN + "\n# touched\n"  # or it would not be run
-    answers = [("given", task.GIVEN, ""), ("given, touched", touched, ""), ("solution", task.solution, "passed")]
-    answers += [(f"right: {name}", source, "passed") for name, source in task.RIGHT.items()]
-    answers += [(f"wrong: {name}", source, re.sub(r" \(\d+\)$", "", name)) for name, source in task.WRONG.items()]
-    with ThreadPoolExecutor(2) as pool:  # a judge mostly waits; two keep both cores of a small machine busy
-        yield from pool.map(lambda answer: _judged(task, *answer, runs), answers)
+    with ThreadPoolExecutor(checker.PLACES) as pool:
+        yield from pool.map(lambda claim: _judged(task, *claim, runs), _claims(task, quick))
+        if not quick:
+            yield _mutants(task, pool)
 
 
-def _judged(task: tasks.Task, what: str, source: str, wanted: str, runs: int) -> Proof:
+def _claims(task: tasks.Task, quick: bool) -> Iterator[tuple[str, str, Wanted]]:
+    """What is said of which source."""
+    right = [("solution", task.solution), *((answer.name, answer.source) for answer in task.right)]
+    yield "given", task.given, _fails
+    yield "given, touched", task.given + "\n# touched\n", _fails  # or it would not be run
+    for name, source in right:
+        yield name, source, lambda verdict: verdict.passed
+    for answer in task.wrong:
+        yield answer.name, answer.source, _named(answer.label)
+    yield "no socket, and the solution's results", _no_socket(task), _rejects
+    for name, source in right:
+        if "ctx.socket" in source or "Context" in source:
+            yield f"{name}, its own Context", source + OWN.format(entry=task.ENTRY), _named(ELSEWHERE)
+    for name, source in right[:1] if quick else right:
+        for odd in ODDS:
+            yield f"{name}, result {odd}", source + ODD.format(entry=task.ENTRY, odd=odd), _speaks
+
+
+def _fails(verdict: checker.Verdict) -> bool:
+    return verdict.kind in ("not attempted", "not yet")
+
+
+def _rejects(verdict: checker.Verdict) -> bool:
+    return verdict.kind in ("not yet", "raised", "took too long")
+
+
+def _speaks(verdict: checker.Verdict) -> bool:
+    return verdict.kind != "broke"
+
+
+def _named(label: str) -> Wanted:
+    return lambda verdict: verdict.kind == "not yet" and repr(verdict).startswith(f"Not yet: {label}.")
+
+
+def _judged(task: tasks.Task, what: str, source: str, wanted: Wanted, runs: int) -> Proof:
     seconds, found = [], set()
-    for _ in range(runs):
+    for seed in range(SEED, SEED + runs):
         start = time.monotonic()
-        verdict = checker.check(task.stem, source)
+        verdict = checker.check(task.stem, source, seed)
         seconds.append(time.monotonic() - start)
-        found.add(_told(verdict, wanted))
-    return Proof(task.stem, what, found == {""}, "; ".join(sorted(filter(None, found))), tuple(seconds))
+        if not wanted(verdict):
+            found.add(f"got {verdict.head} {verdict.happened}")
+    return Proof(task.stem, what, not found, "; ".join(sorted(found)), tuple(seconds))
 
 
-def _told(verdict: checker.Verdict, wanted: str) -> str:
-    """Nothing if the verdict is the wanted one, else what it was."""
-    if not wanted:
-        well = verdict.kind in ("not attempted", "not yet")
-    elif wanted == "passed":
-        well = verdict.passed
-    else:
-        well = verdict.kind == "not yet" and verdict.label == wanted and repr(verdict).startswith(f"Not yet: {wanted}.")
-    return "" if well else f"got {verdict.head} {verdict.happened}"
+def _no_socket(task: tasks.Task) -> str:
+    """An answer that knows what the solution returned with another seed, and to which arguments."""
+    known = base64.b64encode(pickle.dumps(checker.calls(task.stem, task.solution, SEED - 1))).decode()
+    return NO_SOCKET.format(entry=task.ENTRY, known=known)
+
+
+def _mutants(task: tasks.Task, pool: ThreadPoolExecutor) -> Proof:
+    """That small mistakes in the solution are rejected. What does the same by another way is named in the check."""
+    same: dict[str, str] = getattr(task.module, "EQUIVALENT", {})
+    known = {what for what, _ in mutants.mistakes(task.solution)}
+    made = mutants.some(task.solution, MUTANTS, tuple(same))
+    verdicts = pool.map(lambda mistake: checker.check(task.stem, mistake[1], SEED), made)
+    passed = [what for (what, _), verdict in zip(made, verdicts, strict=True) if not _rejects(verdict)]
+    passed += [f"no such mistake: {what}" for what in same if what not in known]
+    what = f"{len(made) - SURVIVE} of {len(made)} small mistakes are rejected"
+    return Proof(task.stem, what, len(passed) <= SURVIVE, "; ".join(passed))
 
 
 def _still(task: tasks.Task) -> Iterator[Proof]:
     """What needs no run: numbers, names and leaks."""
-    wrong = {re.sub(r" \(\d+\)$", "", name) for name in task.WRONG}
+    wrong = {answer.label for answer in task.wrong}
     for what, holds, found in [
         ("there are three hints", len(task.HINTS) == 3, f"{len(task.HINTS)}"),
         ("there are six misconceptions in the bank", len(wrong) >= 6, f"{len(wrong)}"),
-        ("there are two right answers beside the solution", len(task.RIGHT) >= 2, f"{len(task.RIGHT)}"),
+        ("there are two right answers beside the solution", len(task.right) >= 2, f"{len(task.right)}"),
         ("every misconception has a next idea", wrong <= set(task.LABELS), f"{sorted(wrong - set(task.LABELS))}"),
         (
             "every next idea is of a misconception in the bank",
             set(task.LABELS) <= wrong,
             f"{sorted(set(task.LABELS) - wrong)}",
         ),
-        ("there are questions", bool(task.QUESTIONS), ""),
+        ("there are questions", bool(task.questions), ""),
         (
             "the exercise holds what is given",
-            tasks.same(tasks.check_cell(task.exercise, task.stem), task.GIVEN),
+            tasks.same(tasks.check_cell(task.exercise, task.stem), task.given),
             "differs",
         ),
     ]:
         yield Proof(task.stem, what, holds, "" if holds else found)
-    for number, asked in task.QUESTIONS.items():
-        right = [letter for letter, (_, label) in asked.options.items() if not label]
-        holds = len(right) == 1 and len(asked.options) >= 2
-        yield Proof(task.stem, f"question {number} has one right option", holds, "" if holds else f"right: {right}")
     yield _leaks(task)
 
 
 def _leaks(task: tasks.Task) -> Proof:
     """No line of the solution in a hint, an idea or a variant, unless the lesson or what is given shows it."""
     lesson = tasks.ROOT / "guide_notebooks" / f"{task.stem}.ipynb"
-    shown = lesson.read_text(encoding="utf-8").replace("\\n", "\n").replace('\\"', '"') + task.GIVEN
+    shown = lesson.read_text(encoding="utf-8").replace("\\n", "\n").replace('\\"', '"') + task.given
     told = "\n".join([*task.HINTS, *task.LABELS.values(), task.VARIANT, task.WHY, task.LIMIT])
     lines = [line.strip() for line in task.solution.splitlines()]
     leaked = [line for line in lines if len(line) >= SMALL and line in told and line not in shown]

@@ -32,12 +32,11 @@ EXERCISE = '''\
 """Return the number after the one you are given."""
 
 from exercises.answer import Call
-from exercises.judge import NotYet, unexpected
+from exercises.scene import NotYet, unexpected
 
 ENTRY = "after"
-GIVEN = "def after(ctx, number):\\n    ...\\n"
 HINTS = ("one", "two", "three")
-VARIANT, LIMIT, WHY, QUESTIONS, WRONG, RIGHT = "add two.", "numbers end nowhere.", "what is one?", {}, {}, {}
+VARIANT, LIMIT, WHY = "add two.", "numbers end nowhere.", "what is one?"
 LABELS = {"nothing was added": "what comes after?"}
 
 

@@ -100,7 +100,7 @@ def said(name: str, source: str, wanted: str) -> str:
     return repr(verdict)
 
 
-GIVEN = task.load("41").GIVEN
+GIVEN = task.load("41").given
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,9 @@ def test_what_was_given_is_not_attempted(source: str) -> None:
 
 
 def test_not_yet_has_label_event_idea_and_a_picture_whose_row_shows_it() -> None:
-    text = said("41", task.load("41").WRONG["the same REQ was asked twice"], "not yet")
+    text = said(
+        "41", next(a.source for a in task.load("41").wrong if a.label == "the same REQ was asked twice"), "not yet"
+    )
     head, happened, idea, empty, picture, *rows = text.split("\n")
     assert head == "Not yet: the same REQ was asked twice."
     row = re.search(r"\(Row (\d+) of the picture\.\)$", happened)
@@ -124,7 +126,7 @@ def test_not_yet_has_label_event_idea_and_a_picture_whose_row_shows_it() -> None
 
 
 def test_not_yet_points_to_the_row_although_earlier_ones_are_cropped() -> None:
-    source = task.load("41").GIVEN.replace("with ctx", "for _ in range(30): ctx.socket(zmq.REQ).close()\n    with ctx")
+    source = task.load("41").given.replace("with ctx", "for _ in range(30): ctx.socket(zmq.REQ).close()\n    with ctx")
     text = said("41", source, "not yet")
     row = re.search(r"\(Row (\d+) of the picture\.\)", text)
     assert row
@@ -427,7 +429,7 @@ def test_list_names_every_exercise(capsys: pytest.CaptureFixture[str]) -> None:
 def test_check_ends_well_only_on_a_pass(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str, code: int, head: str
 ) -> None:
-    known = {"SOLUTION": task.load("11").solution, "GIVEN": task.load("11").GIVEN}
+    known = {"SOLUTION": task.load("11").solution, "GIVEN": task.load("11").given}
     (tmp_path / "answer.py").write_text(known.get(source, source), encoding="utf-8-sig")
     assert run("check", "11_start_here", str(tmp_path / "answer.py")) == code
     assert capsys.readouterr().out.startswith(head)

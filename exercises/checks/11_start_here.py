@@ -4,30 +4,12 @@
 import threading
 
 import zmq
+from exercises.scene import NotYet, Scene, TookTooLong, unexpected
 
 from exercises.answer import Call, Outcome
-from exercises.judge import NotYet, Scene, TookTooLong, unexpected
-from exercises.task import Question
 
 ENTRY = "take"
 
-GIVEN = '''\
-import zmq
-
-def take(ctx, endpoint, seconds):
-    """Return the text of the first message that arrives at `endpoint`, or None.
-
-    ctx       a zmq.Context; open one PULL socket in it and bind it to `endpoint`
-    seconds   how long to wait at most; when nothing has come by then, return None
-
-    The message is one frame of UTF-8 text; return it as str. Close the socket, whatever happens.
-    """
-    socket = ctx.socket(zmq.PULL)
-    socket.bind(endpoint)
-    text = socket.recv_string()
-    socket.close()
-    return text
-'''
 
 HINTS = (
     "What does your function do when nobody ever sends? Which of its lines is it that does not return?",
@@ -145,132 +127,3 @@ def silence(scene: Scene) -> None:
 
 TRY = a_message
 SCENES = (a_message, a_late_message, silence)
-
-QUESTIONS = {
-    "11.1": Question(
-        "A socket has been made, and nothing else. Does anything listen on this machine for it?",
-        {
-            "a": ("Yes: ZeroMQ has a server of its own that runs from now on.", "ZeroMQ is taken for a message broker"),
-            "b": ("Yes: a socket listens from the moment it exists.", "a socket is taken for a bound one"),
-            "c": ("No: something listens after `bind`, inside this very process.", ""),
-        },
-        "There is no server beside your program. `bind` opens a TCP port in this process; before it there is none, and "
-        "when the socket is closed there is none again.",
-    ),
-    "11.2": Question(
-        "The sender's `send` has returned. What do you know about the message?",
-        {
-            "a": ("The other program has received it.", "sending is taken for delivering"),
-            "b": ("ZeroMQ has taken it over; where it is now, you do not know.", ""),
-            "c": ("It has left this machine.", "sending is taken for transmitting"),
-        },
-        "`send` hands the message to a thread of the Context, which delivers it in the background. It returned at once "
-        "although nobody was there to receive.",
-    ),
-    "11.3": Question(
-        "A socket waits with `poll(300)`, and nobody sends. What happens?",
-        {
-            "a": ("After 0.3 s it returns 0, and the program goes on.", ""),
-            "b": ("After 0.3 s it raises an error.", "waiting in vain is taken for an error"),
-            "c": ("After 300 s it returns 0.", "milliseconds are taken for seconds"),
-        },
-        "poll counts in milliseconds, and its return value says whether something has come. Every wait in this "
-        "workbook has such a limit: a cell that waits for ever takes the notebook with it.",
-    ),
-}
-
-_SOLUTION = """\
-import zmq
-
-def take(ctx, endpoint, seconds):
-    with ctx.socket(zmq.PULL) as socket:
-        socket.bind(endpoint)
-        if socket.poll(seconds * 1000):
-            return socket.recv_string()
-        return None
-"""
-
-
-def _changed(old: str, new: str) -> str:
-    if old not in _SOLUTION:
-        raise ValueError(f"the bank of {__name__} changes a line that is not there: {old!r}")
-    return _SOLUTION.replace(old, new)
-
-
-WRONG = {
-    "it waited longer than it was told to": GIVEN + "    # as it was\n",
-    "milliseconds were taken for seconds": _changed("seconds * 1000", "seconds"),
-    "it did not wait at all": """\
-import zmq
-
-def take(ctx, endpoint, seconds):
-    with ctx.socket(zmq.PULL) as socket:
-        socket.bind(endpoint)
-        try:
-            return socket.recv_string(zmq.DONTWAIT)
-        except zmq.Again:
-            return None
-""",
-    "bytes came back where text was asked for": _changed("recv_string", "recv"),
-    "an error came back where None was due": """\
-import zmq
-
-def take(ctx, endpoint, seconds):
-    with ctx.socket(zmq.PULL) as socket:
-        socket.rcvtimeo = int(seconds * 1000)
-        socket.bind(endpoint)
-        return socket.recv_string()
-""",
-    "a socket was left open": """\
-import zmq
-
-sockets = []
-
-def take(ctx, endpoint, seconds):
-    socket = ctx.socket(zmq.PULL)
-    sockets.append(socket)
-    socket.bind(endpoint)
-    if not socket.poll(seconds * 1000):
-        return None
-    text = socket.recv_string()
-    socket.close()
-    return text
-""",
-    "it connected where it had to bind": _changed("bind", "connect"),
-    "poll's answer was taken for the message": """\
-import zmq
-
-def take(ctx, endpoint, seconds):
-    with ctx.socket(zmq.PULL) as socket:
-        socket.bind(endpoint)
-        return bool(socket.poll(seconds * 1000))
-""",
-}
-
-RIGHT = {
-    "a time limit on the socket": """\
-import zmq
-
-def take(ctx, endpoint, seconds):
-    socket = ctx.socket(zmq.PULL)
-    try:
-        socket.setsockopt(zmq.RCVTIMEO, round(seconds * 1000))
-        socket.bind(endpoint)
-        return socket.recv().decode()
-    except zmq.Again:
-        return None
-    finally:
-        socket.close(linger=0)
-""",
-    "a poller": """\
-import math, zmq
-
-def take(ctx, endpoint, seconds):
-    with ctx.socket(zmq.PULL) as socket:
-        poller = zmq.Poller()
-        poller.register(socket, zmq.POLLIN)
-        socket.bind(endpoint)
-        ready = dict(poller.poll(math.ceil(1000 * seconds)))
-        return str(socket.recv(), "utf-8") if socket in ready else None
-""",
-}

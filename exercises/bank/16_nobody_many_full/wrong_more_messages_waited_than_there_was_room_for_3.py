@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: more messages waited than there was room for.
+
+import math
+
+import zmq
+
+
+def hand_out(ctx, messages, endpoints, room, patience):
+    left = []
+    for endpoint in endpoints:
+        waiting = list(messages)
+        with ctx.socket(zmq.PUSH) as push:
+            push.immediate = 1
+            push.connect(endpoint)
+            push.sndhwm = room
+            while waiting and push.poll(math.ceil(patience * 1000), zmq.POLLOUT):
+                push.send(waiting.pop(0))
+        left.append(waiting)
+    return left

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not attempted: what the learner starts from.
+
+import zmq
+
+
+def serve(ctx, urgent, ordinary, stop, work, seconds):
+    """Carry out what comes in two lines, until a word or the time ends it; return the results.
+
+    urgent, ordinary  bind a PULL to each: the two lines. A message has one frame
+    stop              bind a PULL here, too: when anything comes, that is the end
+    work              a function from bytes to bytes: call it with every message you have received
+    seconds           time for everything, counted from the call: when it is over, that is the end
+
+    While both lines have something, three urgent messages are carried out, then one ordinary, then three
+    urgent, and so on. While only one line has something, that one is served. While neither has, sleep
+    until something comes on any of the three sockets, and wake up for nothing no more than twenty times a
+    second. After the end you may finish the turn in hand, three urgent messages and one ordinary at most;
+    what still waits in the lines stays there. Return a list of what `work` returned, in the order in
+    which it was done. Leave no socket open.
+    """
+    with ctx.socket(zmq.PULL) as first, ctx.socket(zmq.PULL) as second, ctx.socket(zmq.PULL) as word:
+        first.bind(urgent)
+        second.bind(ordinary)
+        word.bind(stop)
+        done = []
+        while not word.poll(0):
+            done.append(work(first.recv()))
+            done.append(work(second.recv()))
+        return done

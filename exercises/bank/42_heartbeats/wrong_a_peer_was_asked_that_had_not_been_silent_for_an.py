@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: a peer was asked that had not been silent for an interval.
+
+import zmq
+
+from patterns.shell import AT_ONCE, NEVER, Open, Result, Send
+
+
+class Watcher:
+    """For each peer: when its interval is over, and how many PINGs it has left."""
+
+    def __init__(self, endpoint, interval, liveness):
+        self.endpoint, self.interval, self.liveness = endpoint, interval, liveness
+        self.peers = {}  # name -> (when its interval is over, PINGs left); who is gone is not in it
+        self.deadline = AT_ONCE
+
+    def tick(self, now):
+        effects = []
+        if self.deadline == AT_ONCE:
+            effects.append(Open("peers", zmq.ROUTER, self.endpoint, bind=True))
+        for name, (over, left) in list(self.peers.items()):
+            if left:
+                self.peers[name] = (now + self.interval, left - 1)
+                effects.append(Send("peers", [name, b"PING"]))
+            else:
+                del self.peers[name]
+                effects.append(Result((name, "gone")))
+        self.deadline = now + self.interval
+        return effects
+
+    def receive(self, socket, frames, now):
+        name = frames[0]
+        effects = [] if name in self.peers else [Result((name, "alive"))]
+        self.peers[name] = (0, self.liveness)
+        return effects
+
+
+def watcher(ctx, endpoint, interval, liveness, shell):
+    shell(ctx, Watcher(endpoint, interval, liveness))

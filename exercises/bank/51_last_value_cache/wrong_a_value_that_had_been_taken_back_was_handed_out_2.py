@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: a value that had been taken back was handed out.
+
+import zmq
+
+
+def cache(ctx, upstream, downstream):
+    last = {}
+    with ctx.socket(zmq.SUB) as sub, ctx.socket(zmq.XPUB) as xpub:
+        xpub.xpub_verbose = True
+        xpub.bind(downstream)
+        sub.subscribe(b"")
+        sub.connect(upstream)
+        poller = zmq.Poller()
+        poller.register(sub, zmq.POLLIN)
+        poller.register(xpub, zmq.POLLIN)
+        while True:
+            ready = dict(poller.poll())
+            if sub in ready:
+                match sub.recv_multipart():
+                    case [topic, value]:
+                        if value:
+                            last[topic] = value
+                        xpub.send_multipart([topic, value])
+            if xpub in ready:
+                event = xpub.recv()
+                if event[:1] == b"\x01":
+                    for topic, value in last.items():
+                        if topic.startswith(event[1:]):
+                            xpub.send_multipart([topic, value])
