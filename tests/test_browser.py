@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Lessons and exercises in a real browser: `make lab` as a learner starts it, all cells run, pictures seen, no question
-asked; each exercise as it is given, with a wrong answer and with the right one.
+asked; an exercise as it is given, with a wrong answer and with the right one.
+
+What the cells say is for nbval. So the gate opens one lesson of each kind and one exercise; `make browser` opens all.
 
 CHROMIUM names the browser where it is not found by itself; SCREENSHOTS names a folder that keeps what was seen.
 """
@@ -15,7 +17,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +30,39 @@ from workbook import EXERCISES, LESSONS, ROOT, SOLUTIONS
 
 from exercises import task as tasks
 
-START, OPEN, RUN = 40.0, 40.0, 70.0  # seconds: the server, a notebook with its kernel, all of its cells
+START, OPEN, RUN, END = 120.0, 120.0, 120.0, 40.0  # seconds: the server, a notebook, all of its cells, the end
+KINDS = {
+    "mechanism": workbook.FIRST,
+    "pattern": "12_request_reply",
+    "protocol": "44_majordomo",
+    "clinic": "28_missing_messages",
+}
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 # No sandbox: in a container Chromium cannot have one. The rest keeps it from talking to anybody else.
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+# Start a command, and end it when standard input closes: that happens however the test ends, even by SIGKILL.
+LIFELINE = """
+import os, signal, subprocess, sys, threading
+
+def end():
+    sys.stdin.read()
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        os.killpg(started.pid, number)
+        ended.wait(15)
+
+ended = threading.Event()
+started = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
+threading.Thread(target=end, daemon=True).start()
+started.wait()
+"""
 
 READY = """() => {
     const widget = window.jupyterapp?.shell.currentWidget;
     return widget?.context?.isReady && widget.sessionContext?.isReady && widget.sessionContext.session?.kernel != null;
 }"""
-RUN_ALL = """() => {
+RUN_ALL = """async () => {
+    await window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs');
     window.ended = false;
     window.jupyterapp.commands.execute('notebook:run-all-cells').finally(() => { window.ended = true; });
 }"""
@@ -55,12 +82,13 @@ TYPE = """([source, where]) => {
     window.ended = false;
     window.jupyterapp.commands.execute('notebook:run-cell').finally(() => { window.ended = true; });
 }"""
+SHUT_DOWN = "() => window.jupyterapp?.serviceManager.sessions.shutdownAll()"
 NOTEBOOK = "() => window.jupyterapp.shell.currentWidget.context.model.toJSON()"
 PICTURES = "pictures => pictures.filter(picture => picture.complete && picture.naturalWidth > 0).length"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+@contextmanager
+def chromium() -> Iterator[Any]:
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None or shutil.which("make") is None:
         reason = f"no make, or no browser under the names {', '.join(NAMES)} (CHROMIUM=... names another)"
@@ -71,13 +99,12 @@ def browser() -> Iterator[Any]:
         running.close()
 
 
-@pytest.fixture(scope="module")
-def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`make lab` on a copy of the workbook without stored outputs. Gives the address that it prints."""
-    home, copy = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("lab") / "workbook"
+@contextmanager
+def make_lab(folder: Path) -> Iterator[str]:
+    """`make lab` on a copy of the workbook in this folder. Gives the address that it prints."""
+    home, copy = folder / "home", folder / "workbook"
+    home.mkdir()
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.egg-info"))
-    for path in (copy / LESSONS).glob("*.ipynb"):
-        forget_outputs(path)
     (copy / ".venv").symlink_to(sys.prefix)
     (home / "jupyter_lab_config.json").write_text(json.dumps({"LabApp": {"expose_app_in_browser": True}}))
     variables = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR", "LAB_SETTINGS_DIR", "LAB_WORKSPACES_DIR")
@@ -88,25 +115,18 @@ def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     command = ["make", "-o", ".venv/lab", "-o", ".venv/bin/python", "lab", f"PORT={free_port()}"]
     with (home / "log").open("w+") as log:
         server = subprocess.Popen(
-            command,
+            [sys.executable, "-c", LIFELINE, *command],
             cwd=copy,
             env=env | isolated,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            start_new_session=True,  # Ctrl-C is for the test alone
         )
         try:
             yield printed_address(home / "log", server)
         finally:
-            stop(server)
-
-
-def forget_outputs(path: Path) -> None:
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    for cell in workbook.cells(notebook, "code"):
-        cell |= {"outputs": [], "execution_count": None}
-    path.write_text(json.dumps(notebook), encoding="utf-8")
+            server.communicate(timeout=END)
 
 
 def free_port() -> int:
@@ -124,25 +144,37 @@ def printed_address(log: Path, server: subprocess.Popen[bytes]) -> str:
     pytest.fail(f"make lab printed no address:\n{log.read_text()}")
 
 
-def stop(server: subprocess.Popen[bytes]) -> None:
-    """End make, the server and its kernels: asked first, then killed."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(server.pid, number)
-            server.wait(15)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            continue
+def kernels(lab: str, method: str = "GET") -> list[str]:
+    """The kernels that run; with POST, one more."""
+    address = re.sub(r"/lab\S*\?", "/api/kernels?", lab)
+    with urllib.request.urlopen(urllib.request.Request(address, method=method), timeout=START) as answer:
+        told = json.load(answer)
+    return [kernel["id"] for kernel in (told if isinstance(told, list) else [told])]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with make_lab(tmp_path_factory.mktemp("lab")) as address:
+        yield address
 
 
 @pytest.fixture
-def page(browser: Any, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    """A new browser window. What it showed in the end is kept, above all when the test fails."""
+def page(browser: Any, lab: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    """A new browser window. What it showed in the end is kept, above all when the test fails; its kernel is not."""
     context = browser.new_context(viewport={"width": 1400, "height": 1600})
     opened = context.new_page()
     opened.kept = (Path(os.environ.get("SCREENSHOTS") or tmp_path), request.node.name)
     yield opened
     keep(opened)
+    opened.evaluate(SHUT_DOWN)
     context.close()
+    assert not kernels(lab), "a kernel outlives its notebook"
 
 
 def keep(page: Any, state: str = "") -> None:
@@ -158,8 +190,19 @@ def questions(page: Any) -> list[str]:
     return [text.strip() for text in page.locator(".jp-Dialog, .Toastify__toast").all_inner_texts()]
 
 
-def test_make_lab_prints_the_address_of_the_first_lesson(lab: str) -> None:
+def opened(folder: str, gate: Iterable[str]) -> list[Any]:
+    """The stems of a folder's notebooks; those that the gate leaves out are marked."""
+    marks = {True: (), False: pytest.mark.weekly}
+    return [pytest.param(each.stem, marks=marks[each.stem in gate]) for each in workbook.notebooks(folder)]
+
+
+def test_make_lab_shows_the_first_lesson(lab: str, page: Any) -> None:
     assert re.search(rf"/lab/tree/{LESSONS}/{workbook.FIRST}\.ipynb\?token=\w+$", lab)
+    page.goto(lab, timeout=OPEN * 1000)
+    page.wait_for_function(READY, timeout=OPEN * 1000)
+    [first, *_] = workbook.lessons()
+    assert page.locator(".jp-Notebook h1").first.inner_text().startswith(first.title)
+    assert questions(page) == []
 
 
 def visit(page: Any, lab: str, folder: str, stem: str) -> list[dict[str, Any]]:
@@ -190,7 +233,7 @@ def type_and_run(page: Any, source: str, where: str = "check") -> list[dict[str,
     return list(workbook.cells(page.evaluate(NOTEBOOK), "code"))
 
 
-@pytest.mark.parametrize("stem", [path.stem for path in workbook.notebooks(LESSONS)])
+@pytest.mark.parametrize("stem", opened(LESSONS, KINDS.values()))
 def test_lesson_runs_in_jupyterlab(stem: str, lab: str, page: Any) -> None:
     cells = visit(page, lab, LESSONS, stem)
     drawn = sum("image/svg+xml" in output.get("data", {}) for cell in cells for output in cell["outputs"])
@@ -199,25 +242,24 @@ def test_lesson_runs_in_jupyterlab(stem: str, lab: str, page: Any) -> None:
     assert questions(page) == []
 
 
-class TestExercise:  # a scope of its own: another worker may run it beside the lessons
-    @pytest.mark.parametrize("stem", [path.stem for path in workbook.notebooks(EXERCISES)])
-    def test_given_wrong_and_right_answers_are_told_apart(self, stem: str, lab: str, page: Any) -> None:
-        task, check = tasks.load(stem), f"%%check {stem}\n"
-        assert verdict(visit(page, lab, EXERCISES, stem)) == "Not attempted."
-        keep(page, "given")
-        label, wrong = next(iter(task.WRONG.items()))
-        assert verdict(type_and_run(page, check + wrong)) == f"Not yet: {label}."
-        keep(page, "wrong")
-        assert verdict(type_and_run(page, check + task.solution)) == "Passed."
-        keep(page, "right")
-        cells = type_and_run(page, f"%reset {stem}", "last")
-        assert [workbook.source(cell) for cell in cells].count(check + task.GIVEN) == 1, "the last cell is not as given"
-        assert questions(page) == []
+@pytest.mark.parametrize("stem", opened(EXERCISES, [workbook.FIRST]))
+def test_given_wrong_and_right_answers_are_told_apart(stem: str, lab: str, page: Any) -> None:
+    task, check = tasks.load(stem), f"%%check {stem}\n"
+    assert verdict(visit(page, lab, EXERCISES, stem)) == "Not attempted."
+    keep(page, "given")
+    label, wrong = next(iter(task.WRONG.items()))
+    assert verdict(type_and_run(page, check + wrong)) == f"Not yet: {label}."
+    keep(page, "wrong")
+    assert verdict(type_and_run(page, check + task.solution)) == "Passed."
+    keep(page, "right")
+    cells = type_and_run(page, f"%reset {stem}", "last")
+    assert [workbook.source(cell) for cell in cells].count(check + task.given) == 1, "the last cell is not as given"
+    assert questions(page) == []
 
 
-def test_a_solution_passes_in_jupyterlab(lab: str, page: Any) -> None:
-    """One of them: nbval runs them all, and each was typed into its exercise above."""
-    assert verdict(visit(page, lab, SOLUTIONS, workbook.FIRST)) == "Passed."
+@pytest.mark.parametrize("stem", opened(SOLUTIONS, []))
+def test_a_solution_passes_in_jupyterlab(stem: str, lab: str, page: Any) -> None:
+    assert verdict(visit(page, lab, SOLUTIONS, stem)) == "Passed."
 
 
 def test_the_index_leads_to_every_lesson_in_jupyterlab(lab: str, page: Any) -> None:
@@ -226,3 +268,46 @@ def test_the_index_leads_to_every_lesson_in_jupyterlab(lab: str, page: Any) -> N
     shown = page.locator(".jp-RenderedMarkdown a").evaluate_all("links => links.map(link => link.textContent)")
     assert {each.name for each in workbook.lessons()} <= set(shown)
     assert page.locator(".jp-RenderedMarkdown img").evaluate_all(PICTURES) == 1
+
+
+# A run that opens a browser, a server and a kernel, tells it, and then waits to be ended.
+HELD = """
+import sys, time
+from pathlib import Path
+import test_browser
+
+with test_browser.chromium(), test_browser.make_lab(Path(sys.argv[1])) as lab:
+    print(*test_browser.kernels(lab, "POST"), flush=True)
+    time.sleep(test_browser.RUN)
+"""
+
+
+def marked(folder: Path) -> list[str]:
+    """The processes whose environment names this folder: what a run has started, its kernels and its browser."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(folder).encode() in (each / "environ").read_bytes():
+                found.append((each / "cmdline").read_text().replace("\0", " ")[:100])
+        except OSError:  # it has just ended
+            continue
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.weekly), signal.SIGKILL])
+def test_nothing_outlives_a_run_that_is_interrupted(number: signal.Signals, tmp_path: Path) -> None:
+    path = os.pathsep.join(sys.path)
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": path}
+    command = [sys.executable, "-c", HELD, str(tmp_path)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout
+        told = run.stdout.readline().strip()
+        before = marked(tmp_path)
+        run.send_signal(number)
+    assert any(told in each for each in before), f"no kernel {told} among {before}"
+    assert any("chrom" in each for each in before)
+    deadline = time.monotonic() + END
+    while (left := marked(tmp_path)) and time.monotonic() < deadline:
+        threading.Event().wait(0.1)
+    assert not left

@@ -87,7 +87,7 @@ def test_try_plays_what_was_given_then_the_last_answer_or_its_own_cell(
     shell.run_line_magic("try", "41")
     shell.run_cell_magic("try", "41", "this")
     shell.run_line_magic("try", "41")
-    assert [source for mode, _, source in asked if mode == "try"] == [task.load("41").GIVEN, "mine", "this", "mine"]
+    assert [source for mode, _, source in asked if mode == "try"] == [task.load("41").given, "mine", "this", "mine"]
 
 
 def test_hints_count_to_three_and_then_lead_to_the_solution(shell: InteractiveShell) -> None:
@@ -105,7 +105,7 @@ def test_reset_brings_back_what_was_given(shell: InteractiveShell, asked: list[A
     shell.run_cell_magic("check", "41", "mine")
     said(shell, "hint", "41")
     said(shell, "reset", name)
-    given = task.load("41").GIVEN
+    given = task.load("41").given
     assert shell.rl_next_input == f"%%check 41_lazy_pirate\n{given}"
     shell.run_line_magic("try", "41")
     assert asked[-1] == ("try", "41_lazy_pirate", given)
@@ -131,7 +131,7 @@ def test_loading_twice_leaves_every_magic_working(shell: InteractiveShell, asked
 # Questions.
 
 
-@pytest.mark.parametrize("number", [n for stem in task.stems() for n in task.load(stem).QUESTIONS])
+@pytest.mark.parametrize("number", [n for stem in task.stems() for n in task.load(stem).questions])
 def test_every_option_can_be_predicted_and_is_compared(shell: InteractiveShell, shown: list[str], number: str) -> None:
     question = task.question(number)
     shell.run_line_magic("predict", number)
@@ -353,7 +353,7 @@ def test_a_kernel_lives_through_an_attack_and_the_next_check_passes(
 @linux
 def test_reset_replaces_the_cell_it_stands_in(kernel: Kernel) -> None:
     kernel.run("%reset 41_lazy_pirate")
-    text = f"%%check 41_lazy_pirate\n{task.load('41').GIVEN}"
+    text = f"%%check 41_lazy_pirate\n{task.load('41').given}"
     assert kernel.payload == [{"source": "set_next_input", "text": text, "replace": True}]
 
 
