@@ -22,6 +22,7 @@ import re
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
@@ -40,6 +41,7 @@ DEADLINE = 4.0  # seconds an answer has for its calls in one scene
 SCENE = 6.0  # seconds for all that a scene asks of an answer
 START = 2.0  # seconds before that in which a busy machine may start its process
 GRACE = 0.2  # seconds that a peer still listens when the answer has ended
+LOOK = 0.01  # seconds between two looks
 MOST = 2000  # events that a scene keeps
 ELSEWHERE = "the sockets were opened in another Context"
 IDEAS = {ELSEWHERE: "which Context is your function given, and what has its caller set on it?"}  # of every exercise
@@ -155,6 +157,12 @@ class Scene:
         found = [e for e in self.recording.events if e.kind == kind and e.actor == actor]
         return found[count - 1] if len(found) >= count else None
 
+    def joined(self, how: str, *endpoints: str) -> Event | None:
+        """Where an answer's trace binds or connects a socket to one of these endpoints."""
+        actors = [answer.process.name for answer in self._answers]
+        events = (e for e in self.recording.events if e.kind == how and e.detail in endpoints)
+        return next((e for e in events if e.actor in actors), None)
+
     def abandon(self) -> None:
         """Stop the answers here, whatever they are doing."""
         self._over = True
@@ -188,6 +196,24 @@ class Answer:
         while not os.path.exists(self.dump) and not self.process.told and time.monotonic() < until:
             time.sleep(0.005)
         self._scene.begin()
+
+    def until(
+        self, over: Callable[[], Any], seconds: float, look: Callable[[], None] = lambda: None, after: float = 0.0
+    ) -> bool:
+        """Wait until something is the case, the answer has ended (and `after` seconds more), or time is up. Whether it
+        is the case. `look` is called now and then, and may raise NotYet."""
+        until, ended = time.monotonic() + self._scene.within(seconds), False
+        while not over() and time.monotonic() < until:
+            look()
+            if self.process.told and not ended:
+                ended, until = True, min(until, time.monotonic() + after)
+            threading.Event().wait(LOOK)
+        look()
+        return bool(over())
+
+    def ended(self) -> Outcome | None:
+        """What came of the last call, if the answer has ended."""
+        return self.outcomes(LOOK)[-1] if self.process.told else None
 
     def outcomes(self, deadline: float = DEADLINE) -> list[Outcome]:
         """What came of the calls. Raises TookTooLong or Raised where the process hung or died."""

@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 
 import zmq
-from exercises.scene import Answer, NotYet, Scene, TookTooLong, unexpected
 
 from diagrams.recording import Event
-from exercises.answer import aside, Call, Outcome
+from exercises.answer import Call, Outcome, aside
+from exercises.scene import Answer, NotYet, Scene, TookTooLong, unexpected
 
 ENTRY = "serve"
 

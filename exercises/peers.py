@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Peers that speak by hand: what the checks of brokers share.
+
+    with Table(scene, "frontend", "backend") as table:      # a check derives its own, with what its contract asks for
+        ann, ada = table.seat("Ann", "frontend"), table.seat("Ada", "backend")
+        ada.say(b"READY")
+        ann.say(b"please")
+        assert ada.hears() == [b"", b"Ann", b"", b"please"]
+
+Every peer is a DEALER whose routing id is its name, with a Context of its own, so that the picture knows who spoke.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from typing import Any, NoReturn, Self
+
+import zmq
+
+from diagrams import trace
+
+from .answer import Call
+from .scene import GRACE, Answer, NotYet, Scene, TookTooLong, unexpected
+
+START = 2.0  # seconds in which an answer that runs has to have bound its sockets
+SOON = 1.2  # seconds in which it does what nothing keeps it from
+GLANCE = 0.15  # seconds for a message that would be on its way already
+UNBOUND = "no socket was bound"
+LOST_FRAME = "an empty frame was lost"
+
+Frames = list[bytes]
+
+
+class Peer:
+    """A client or a worker."""
+
+    def __init__(self, table: Table, name: str, endpoint: str) -> None:
+        self.table, self.title, self.name = table, name, name.encode()
+        self.socket = table.context(name).socket(zmq.DEALER)
+        table.closing.callback(self.socket.close, 0)
+        self.socket.routing_id = self.name
+        self.socket.connect(endpoint)
+
+    def say(self, *frames: bytes) -> None:
+        """Send what a REQ would send: an empty frame stands before these."""
+        self.raw(b"", *frames)
+
+    def raw(self, *frames: bytes) -> None:
+        self.socket.send_multipart(frames)
+
+    def glance(self, seconds: float = GLANCE) -> Frames:
+        """What is there, or comes within a moment; nothing if it is nothing."""
+        return self.socket.recv_multipart() if self.socket.poll(seconds * 1000) else []
+
+    def hears(self, seconds: float = SOON) -> Frames:
+        """The next message; nothing if none comes, or the answer has ended."""
+        return self.table.first([self], seconds)[1]
+
+
+class Table:
+    """An answer under trial and the peers around it. `args` are its arguments behind the endpoints."""
+
+    def __init__(self, scene: Scene, *ends: str, args: Sequence[Any] = ()) -> None:
+        self.scene, self.ends = scene, {end: scene.stage.endpoint(end) for end in ends}
+        self.answer: Answer = scene.answer(Call((*self.ends.values(), *args)))
+        self.closing = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        """Return when somebody listens at every end; how long a process takes to start is no matter."""
+        with self.closing, contextlib.ExitStack() as probes:
+            for end, endpoint in self.ends.items():
+                probe = probes.enter_context(probes.enter_context(zmq.Context()).socket(zmq.DEALER))
+                probe.linger, probe.immediate, probe.reconnect_ivl = 0, 1, 5
+                probe.connect(endpoint)
+                self.answer.begun()
+                until = time.monotonic() + START
+                while not probe.poll(20, zmq.POLLOUT):  # writable once it is connected
+                    self.alive()
+                    if time.monotonic() > until:
+                        self.blame(UNBOUND, f"Your broker ran for {START:g} s, and nobody was bound at its {end}.")
+            self.closing = self.closing.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.closing.close()
+
+    def context(self, name: str) -> trace.Context:
+        """A Context whose sockets are this actor's in the picture; it ends with the table."""
+        context = trace.Context(self.scene.recording, name)
+        self.closing.callback(context.term)
+        return context
+
+    def seat(self, name: str, end: str) -> Peer:
+        return Peer(self, name, self.ends[end])
+
+    def first(self, peers: Sequence[Peer], seconds: float = SOON) -> tuple[Peer, Frames]:
+        """Who of these hears something first, and what; the first of them and nothing if nobody does."""
+        by_socket, until = {peer.socket: peer for peer in peers}, time.monotonic() + self.scene.within(seconds)
+        ended = False
+        while not (ready := zmq.select(list(by_socket), [], [], 0.02)[0]) and time.monotonic() < until:
+            if self.answer.process.told and not ended:
+                ended, until = True, min(until, time.monotonic() + GRACE)
+        return (by_socket[ready[0]], ready[0].recv_multipart()) if ready else (peers[0], [])
+
+    def alive(self) -> None:
+        """An answer that has ended, which it never should, is to blame for whatever is missing."""
+        if outcome := self.answer.ended():
+            unexpected(outcome)
+
+    def blame(self, label: str, happened: str, peer: Peer | None = None) -> NoReturn:
+        """The verdict, pointing at the last thing that this peer heard or said."""
+        name = peer.title if peer else ""
+        events = [e for e in self.scene.recording.events if e.actor == name and e.kind in ("send", "receive")]
+        raise NotYet(label, happened, events[-1] if events else None)
+
+    def silent(self, missing: str) -> NoReturn:
+        """Somebody waits and nothing comes, for no reason that has a name here."""
+        self.alive()
+        raise TookTooLong(f"{self.answer.stood()}, and {missing} was waited for in vain")
+
+    def framed(self, peer: Peer, frames: Frames, count: int) -> None:
+        """A message that has so many empty frames must have them."""
+        if frames[0] or frames.count(b"") < count:
+            self.blame(LOST_FRAME, f"{peer.title} got {frames!r}, which has not all of its empty frames.", peer)
