@@ -136,7 +136,7 @@ class Clock:
         self._order("end")
 
     def write(self, actor: str, kind: str, socket: str, frames: Sequence[bytes] = (), *origin: str) -> Event:
-        """What an actor does, as a row of the picture. `origin`: who sent what is received, from which type of socket."""
+        """What an actor does, as a row of the picture. `origin`: who sent what is received, and its socket."""
         peer, of, detail = (*origin, "", "", "")[:3]
         self.scene.recording.write(actor, kind, socket, frames, peer, of, detail, self.now)
         return self.scene.recording.events[-1]
