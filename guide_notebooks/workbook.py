@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the workbook consists of, read from the lessons: their headers, their metadata and what their cells printed.
 
-`python tests/workbook.py` writes anew what is made of that: the parts of README.md between `<!-- name -->` and
+`make index` writes anew what is made of that: the parts of README.md between `<!-- name -->` and
 `<!-- /name -->`, its picture, which is one that a lesson has stored, the index of the lessons, and the index's picture.
 
 A lesson's metadata hold, under "workbook", the words that it introduces, each with its meaning, and the symptoms that
