@@ -43,8 +43,12 @@ def client(
     timeout: float = TIMEOUT,
     tries: int = TRIES,
 ) -> list[str]:
-    """Ask each request in turn and return the replies. Raises TimeoutError for the first that nobody answers."""
-    return [ask(ctx, request.encode(), endpoint, timeout, tries).decode() for request in requests]
+    """Ask each request in turn and return the replies. Raises TimeoutError for the first that nobody answers.
+
+    A byte of a reply that is no UTF-8 is shown as such: \\xff.
+    """
+    replies = (ask(ctx, request.encode(), endpoint, timeout, tries) for request in requests)
+    return [reply.decode(errors="backslashreplace") for reply in replies]
 
 
 def ask(
@@ -62,8 +66,9 @@ def ask(
             socket.connect(endpoint)
             socket.send(request)
             if socket.poll(math.ceil(timeout * 1000)):
-                reply: bytes = socket.recv()
-                return reply
+                with suppress(zmq.Again):  # over inproc `poll` is true for a message without a delimiter, too
+                    reply: bytes = socket.recv(zmq.DONTWAIT)
+                    return reply
     raise TimeoutError(f"{endpoint} did not answer {tries} times, {timeout:g} s each")
 
 
@@ -73,17 +78,18 @@ def relaxed(
     """The same on one socket: RELAXED lets a REQ send again, CORRELATE numbers each request and drops late replies.
 
     Neither does without the other. A late reply makes `poll` true although there is nothing to receive, so the wait is
-    a `recv` with RCVTIMEO. What could not be sent yet piles up: a server that comes late gets every try at once.
+    a `recv` with RCVTIMEO. What could not be sent yet piles up: a server that comes late gets every try at once. All
+    tries have one connection: if that is half open, each of them is lost, where `ask` comes through with the next.
     """
     check(timeout, tries)
     with ctx.socket(zmq.REQ) as socket:
         socket.req_relaxed = socket.req_correlate = 1
         socket.linger = 0
-        socket.rcvtimeo = math.ceil(timeout * 1000)
+        socket.sndtimeo = socket.rcvtimeo = math.ceil(timeout * 1000)
         socket.connect(endpoint)
         for _ in range(tries):
-            socket.send(request)
             with suppress(zmq.Again):
+                socket.send(request)
                 reply: bytes = socket.recv()
                 return reply
     raise TimeoutError(f"{endpoint} did not answer {tries} times, {timeout:g} s each")

@@ -10,7 +10,8 @@
 
 Frames: a worker says [READY], gets [client][][request] and says [client][][reply]; REQ puts its empty delimiter before
 each, ROUTER the sender's routing id before that. A DEALER may be a worker, too, if it plays the delimiter itself.
-Left out: to notice that a worker died. `lazy_pirate` asks again, `majordomo` watches its workers.
+[client] is all that stands before the delimiter, as for a REP: behind several brokers it is several ids.
+Left out: to notice that a worker died or a connection is half open. `lazy_pirate` asks again, `majordomo` watches.
 Copy alone; from the shell with `play.py`. Source: the ZeroMQ Guide, chapter 3, "A Load Balancing Message Broker".
 """
 
@@ -23,6 +24,7 @@ import zmq
 
 FRONTEND = "tcp://127.0.0.1:5561"  # for clients
 BACKEND = "tcp://127.0.0.1:5562"  # for workers
+LINGER = 1000  # milliseconds that a closed socket may go on sending; the default is for ever
 MORE, POLLIN = int(zmq.SNDMORE), int(zmq.POLLIN)  # plain numbers: the broker's loop needs them for every frame
 
 # What each trouble, of a worker or its connection, does to the request in its hands; the test beside it shows it.
@@ -44,24 +46,31 @@ def upper(request: bytes) -> bytes:
 
 
 def client(ctx: zmq.Context[Any], *requests: str, frontend: str = FRONTEND) -> list[str]:
-    """Ask each request in turn and return the replies. Waits for each reply as long as it takes."""
+    """Ask each request in turn and return the replies. Waits for each reply as long as it takes.
+
+    Of a reply the first frame counts; a byte in it that is no UTF-8 is shown as such: \\xff.
+    """
     replies = []
     with ctx.socket(zmq.REQ) as socket:
+        socket.linger = 0  # a question nobody waits for is not worth delivering
         socket.connect(frontend)
         for request in requests:
             socket.send_string(request)
-            replies.append(socket.recv_string())
+            reply, *_ = socket.recv_multipart()
+            replies.append(reply.decode(errors="backslashreplace"))
     return replies
 
 
 def broker(ctx: zmq.Context[Any], frontend: str = FRONTEND, backend: str = BACKEND) -> None:
     """Give each client's request to the worker that has been free for longest, and its reply back, for ever.
 
-    While no worker is free no request is read: they wait at the clients and in the socket, within its high-water mark,
-    and not in this program's memory. What does not have the frames it should have is dropped.
+    While no worker is free no request is read. They wait in the sockets, up to the high-water marks of each client and
+    of this end, and then the client itself has to wait. A client that asks and asks and does not read loses the replies
+    for which its queues have no room. What does not have the frames it should have is dropped.
     """
     ready: OrderedDict[bytes, None] = OrderedDict()  # a line of workers; who says READY twice stands in it once
     with ctx.socket(zmq.ROUTER) as front, ctx.socket(zmq.ROUTER) as back:
+        front.linger = back.linger = LINGER
         front.bind(frontend)
         back.bind(backend)
         either = zmq.Poller()
@@ -73,12 +82,12 @@ def broker(ctx: zmq.Context[Any], frontend: str = FRONTEND, backend: str = BACKE
                 match back.recv_multipart():
                     case [worker, b"", b"READY"]:
                         ready[worker] = None
-                    case [worker, b"", _, b"", _, *_] as message:
+                    case [worker, b"", _, *rest] as message if b"" in rest[:-1]:
                         ready[worker] = None
                         pass_on(front, message[2:])
             if front in heard:
                 match front.recv_multipart():
-                    case [_, b"", _, *_] as message:
+                    case [_, *rest] as message if b"" in rest[:-1]:
                         worker, _ = ready.popitem(last=False)
                         pass_on(back, [worker, b"", *message])
 
@@ -100,13 +109,15 @@ def worker(
     if seconds < 0:
         raise ValueError(f"seconds: expected 0 or more, got {seconds!r}")
     with ctx.socket(zmq.REQ) as socket:
+        socket.linger = LINGER
         socket.connect(backend)
         socket.send(b"READY")
         while True:
             match socket.recv_multipart():
-                case [client, b"", _, *_] as message:
+                case [_, *rest] as message if b"" in rest[:-1]:
+                    body = message.index(b"") + 1
                     time.sleep(seconds)
-                    socket.send_multipart([client, b"", *map(work, message[2:])])
+                    socket.send_multipart([*message[:body], *map(work, message[body:])])
                 case _:  # not for us, and a REQ has to say something before it may hear again
                     socket.send(b"READY")
 

@@ -65,7 +65,11 @@ class _Worker:
 
 
 class Broker:
-    """The broker's core: one ROUTER named "peers" for clients and workers alike."""
+    """The broker's core: one ROUTER named "peers" for clients and workers alike.
+
+    So it cannot leave requests unread while no worker is free, as the broker of `load_balancing` does: they wait in its
+    memory, as many as the clients send, until a worker takes them or they expire.
+    """
 
     def __init__(
         self, endpoint: str, interval: float = INTERVAL, liveness: int = LIVENESS, expiry: float = EXPIRY
@@ -84,7 +88,8 @@ class Broker:
         for name in sorted((n for n, w in self.workers.items() if w.expiry <= now), key=self.jobs.__contains__):
             yield from self._forget(name, now)  # the idle first: no job may go to one of them
         for name, service in list(self.services.items()):
-            service.requests = deque(r for r in service.requests if r[0] > now)
+            while service.requests and service.requests[0][0] <= now:
+                service.requests.popleft()
             yield from self._dispatch(name, now)
         for name, worker in self.workers.items():
             if worker.due <= now + self.interval / 8:  # also who is due soon: few ticks for many workers

@@ -9,7 +9,8 @@
     python -m patterns.pipeline ventilator tea milk water
 
 Frames: [label][task] becomes [label][result]; the label is "number/of how many". [CALL] goes the way of the tasks until
-enough workers have said [READY]. RFC 30 has PUSH and PULL, the frames are ours. Left out: to notice that a worker died.
+enough workers have said [READY]. RFC 30 has PUSH and PULL, the frames are ours.
+Left out: to notice that a worker died or that a connection is half open.
 Copy alone; from the shell with `play.py`. Source: the ZeroMQ Guide, chapter 1, "Divide and Conquer".
 """
 
@@ -23,8 +24,9 @@ import zmq
 TASKS = "tcp://127.0.0.1:5557"
 RESULTS = "tcp://127.0.0.1:5558"
 READY = "tcp://127.0.0.1:5559"
+LINGER = 1000  # milliseconds that a closed socket may go on sending; the default is for ever
 PAUSE = 0.5  # seconds from one call to the next while nobody says READY
-LABEL = re.compile(rb"(\d{1,9})/(\d{1,9})")  # number of the task, from 1, and how many there are
+LABEL = re.compile(rb"([1-9]\d{0,8})/([1-9]\d{0,8})")  # number of the task, from 1, and how many there are
 
 # What each trouble, of a worker or its connection, does to one batch; the test beside it shows it.
 GUARANTEES = {
@@ -53,6 +55,7 @@ def ventilator(ctx: zmq.Context[Any], *todo: str, workers: int = 1, tasks: str =
     if not todo:
         raise ValueError("todo: expected at least one task")
     with ctx.socket(zmq.PUSH) as push, ctx.socket(zmq.PULL) as pull:
+        push.linger = LINGER
         push.bind(tasks)
         pull.bind(ready)
         while workers > 0:
@@ -75,6 +78,7 @@ def worker(
 ) -> None:
     """Carry out task after task with `work`, for ever. `seconds` is how long one takes besides: simulated work."""
     with ctx.socket(zmq.PULL) as pull, ctx.socket(zmq.PUSH) as push, ctx.socket(zmq.PUSH) as tell:
+        push.linger = tell.linger = LINGER
         pull.connect(tasks)
         push.connect(results)
         tell.connect(ready)
@@ -92,7 +96,8 @@ def worker(
 def sink(ctx: zmq.Context[Any], results: str = RESULTS) -> list[str]:
     """Collect the results of one batch and return them in the order of the tasks. Waits as long as it takes.
 
-    Each label says how many there are, so the batch is complete when so many different numbers have come.
+    Each label says how many there are, so the batch is complete when so many different numbers have come. A byte of a
+    result that is no UTF-8 is shown as such: \\xff.
     """
     done: dict[bytes, bytes] = {}
     with ctx.socket(zmq.PULL) as pull:
@@ -103,7 +108,7 @@ def sink(ctx: zmq.Context[Any], results: str = RESULTS) -> list[str]:
                 case [label, result] if known := LABEL.fullmatch(label):
                     done.setdefault(known[1], result)
                     total = int(known[2])
-    return [done[number].decode() for number in sorted(done, key=int)]
+    return [done[number].decode(errors="backslashreplace") for number in sorted(done, key=int)]
 
 
 if __name__ == "__main__":

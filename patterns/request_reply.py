@@ -8,7 +8,8 @@
     python -m patterns.request_reply client hello
 
 Frames: the applications see [request] and [reply]; on the wire an empty delimiter stands in front of each (RFC 28).
-Left out: time limits and retries. A client whose request or reply is lost waits for ever: see `lazy_pirate`.
+Left out: time limits and retries. A client whose request or reply is lost, or whose connection is half open, waits for
+ever: see `lazy_pirate`.
 Copy alone; from the shell with `play.py`. Source: the ZeroMQ Guide, chapter 1, "Ask and Ye Shall Receive".
 """
 
@@ -18,6 +19,7 @@ from typing import Any
 import zmq
 
 ENDPOINT = "tcp://127.0.0.1:5555"
+LINGER = 1000  # milliseconds that a closed socket may go on sending; the default is for ever
 
 # What each trouble does to one exchange; the test beside it shows it.
 GUARANTEES = {
@@ -37,22 +39,31 @@ def upper(request: bytes) -> bytes:
 
 
 def server(ctx: zmq.Context[Any], endpoint: str = ENDPOINT, work: Callable[[bytes], bytes] = upper) -> None:
-    """Answer each request with `work(request)`, for ever. Clients are served in turn, whoever asks most."""
+    """Answer each request with `work` of its frames, for ever. Clients are served in turn, whoever asks most.
+
+    A peer that asks and asks and does not read loses the replies for which its queues have no room.
+    """
     with ctx.socket(zmq.REP) as socket:
+        socket.linger = LINGER
         socket.bind(endpoint)
         while True:
-            request = socket.recv()
-            socket.send(work(request))
+            request = socket.recv_multipart()
+            socket.send_multipart([work(frame) for frame in request])
 
 
 def client(ctx: zmq.Context[Any], *requests: str, endpoint: str = ENDPOINT) -> list[str]:
-    """Ask each request in turn and return the replies. Waits for each reply as long as it takes."""
+    """Ask each request in turn and return the replies. Waits for each reply as long as it takes.
+
+    Of a reply the first frame counts; a byte in it that is no UTF-8 is shown as such: \\xff.
+    """
     replies = []
     with ctx.socket(zmq.REQ) as socket:
+        socket.linger = 0  # a question nobody waits for is not worth delivering
         socket.connect(endpoint)
         for request in requests:
             socket.send_string(request)
-            replies.append(socket.recv_string())
+            reply, *_ = socket.recv_multipart()
+            replies.append(reply.decode(errors="backslashreplace"))
     return replies
 
 

@@ -9,17 +9,19 @@
 
 Frames: [""][hello] from a REQ; behind the ROUTER [id][""][hello], and one id more for each further broker (RFC 28).
 `zmq.proxy(clients, services)` is the same loop in C: quicker, and nothing of it can be seen.
-Left out: to notice that a service hangs or is busy. Copy with `request_reply.py`; from the shell with `play.py`.
+Left out: to notice that a service hangs or is busy, or that a connection is half open.
+Copy with `request_reply.py`; from the shell with `play.py`.
 Source: the ZeroMQ Guide, chapter 2, "Shared Queue", and chapter 3, "The Request-Reply Mechanisms".
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import zmq
 
 from . import request_reply
-from .request_reply import upper
+from .request_reply import LINGER, upper
 
 CLIENTS = "tcp://127.0.0.1:5559"
 SERVICES = "tcp://127.0.0.1:5560"
@@ -64,9 +66,11 @@ def broker(ctx: zmq.Context[Any], frontend: str = CLIENTS, backend: str = SERVIC
     """Pass requests to the services in turn and replies back to who asked, for ever.
 
     No frame is looked at: the ROUTER puts an id in front of what comes in and takes it off what goes out. While no
-    service has room, one request waits here and the others in the sockets, and replies are passed on all the same.
+    service has room, one request waits here and the others in the sockets, and replies are passed on all the same. A
+    client that asks and asks and does not read loses the replies for which its queues have no room.
     """
     with ctx.socket(zmq.ROUTER) as clients, ctx.socket(zmq.DEALER) as services:
+        clients.linger = services.linger = LINGER
         clients.bind(frontend)
         services.bind(backend)
         poller = zmq.Poller()
@@ -79,14 +83,16 @@ def broker(ctx: zmq.Context[Any], frontend: str = CLIENTS, backend: str = SERVIC
                 clients.send_multipart(services.recv_multipart())
             if clients in ready:
                 request = clients.recv_multipart()
-            if request and services.poll(0, zmq.POLLOUT):
-                services.send_multipart(request)
-                request = []
+            if request:
+                with suppress(zmq.Again):  # no service has room
+                    services.send_multipart(request, zmq.DONTWAIT)
+                    request = []
 
 
 def service(ctx: zmq.Context[Any], backend: str = SERVICES, work: Callable[[bytes], bytes] = upper) -> None:
     """Answer each request with `work` of its frames, for ever. Connects to the broker, so it may come and go."""
     with ctx.socket(zmq.REP) as socket:
+        socket.linger = LINGER
         socket.connect(backend)
         while True:
             request = socket.recv_multipart()

@@ -8,17 +8,18 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
-from workbook import ROOT
 from zmq.utils.monitor import recv_monitor_message
 
 from diagrams import trace
 from diagrams.recording import Recording
 from patterns.stage import Actor, Stage
 
+ROOT = Path(__file__).parents[1]
 WAIT = 20.0  # seconds for what has to come
 MS = int(WAIT * 1000)
 STUCK = 0.2  # seconds after which what never comes is given up

@@ -32,6 +32,7 @@ from sockets import (
 from diagrams import trace
 from diagrams.recording import Recording
 from diagrams.wire import Wire
+from patterns import load_balancing, shared_queue
 from patterns.lazy_pirate import GUARANTEES, ask, client, relaxed
 from patterns.request_reply import server
 from patterns.stage import Stage
@@ -117,6 +118,40 @@ def test_a_server_that_answers_in_time_works_once(stage: Stage, way: Ask) -> Non
     stage.play(server, stage.endpoint("server"), service)
     assert stage.play(way, b"tea", stage.endpoint("server"), WAIT).result(WAIT) == b"tea, no. 1"
     assert service.seen == [b"tea"]
+
+
+@pytest.mark.parametrize("broker", [shared_queue.broker, load_balancing.broker], ids=["dealt", "balanced"])
+@ways
+def test_it_is_answered_through_a_broker(stage: Stage, way: Ask, broker: Any) -> None:
+    front, back = stage.endpoint("front"), stage.endpoint("back")
+    stage.play(broker, front, back)
+    stage.play(shared_queue.service if broker is shared_queue.broker else load_balancing.worker, back)
+    assert stage.play(way, b"hello", front, WAIT).result(WAIT) == b"HELLO"
+
+
+@pytest.mark.parametrize(("way", "connections"), [(ask, 3), (relaxed, 1)], ids=["ask", "relaxed"])
+def test_each_try_has_a_connection_of_its_own_unless_relaxed(stage: Stage, way: Ask, connections: int) -> None:
+    router = stage.socket(zmq.ROUTER, rcvtimeo=MS)
+    router.bind("tcp://127.0.0.1:*")
+    stage.play(way, b"tea", router.last_endpoint.decode(), TRY, MANY)
+    assert len({router.recv_multipart()[0] for _ in range(3)}) == connections
+
+
+def test_over_inproc_what_is_no_reply_costs_a_try_and_no_more(stage: Stage) -> None:
+    router = stage.socket(zmq.ROUTER, rcvtimeo=MS)
+    router.bind("inproc://server")
+    asking = stage.play(ask, b"tea", "inproc://server", WAIT, 2)
+    name, *_ = router.recv_multipart()
+    router.send_multipart([name, b"no delimiter"])
+    router.send_multipart([*router.recv_multipart()[:-1], b"hot"])
+    assert asking.result(WAIT) == b"hot"
+
+
+def test_relaxed_gives_up_in_time_however_many_tries_have_piled_up() -> None:
+    with Stage(zmq.Context()) as stage:
+        stage.context.sndhwm = 2
+        with pytest.raises(TimeoutError, match="did not answer 5 times"):
+            stage.play(relaxed, b"tea", stage.endpoint("nobody"), SHORT, 5).result(WAIT)
 
 
 @ways

@@ -157,6 +157,16 @@ def test_the_frames_at_every_hop(stage: Stage) -> None:
     assert asks.recv_multipart() == [b"", b"hot", b"", b"white"]
 
 
+def test_all_that_stands_before_the_delimiter_comes_back_before_it(stage: Stage) -> None:
+    start(stage)
+    asks, works = peer(stage, zmq.DEALER, "frontend", routing_id=b"Ann"), ready(stage)
+    asks.send_multipart([b"Bob", b"17", b"", b"tea", b"", b"milk"])
+    assert works.recv_multipart() == [b"", b"Ann", b"Bob", b"17", b"", b"tea", b"", b"milk"]
+    stage.play(worker, stage.endpoint("backend"))
+    asks.send_multipart([b"Bob", b"18", b"", b"tea", b"", b"milk"])
+    assert asks.recv_multipart() == [b"Bob", b"18", b"", b"TEA", b"", b"MILK"]
+
+
 def test_a_worker_does_its_work_on_each_frame_of_a_request(stage: Stage) -> None:
     start(stage)
     stage.play(worker, stage.endpoint("backend"))
@@ -326,7 +336,7 @@ def test_a_worker_that_speaks_otherwise_gets_nothing(watched: Stage, recording: 
     assert asks.recv() == b"TEA"
 
 
-@pytest.mark.parametrize("frames", [[b"tea"], [b""], [b"tea", b"", b"milk"], [b"Ann", b"", b"tea"]], ids=str)
+@pytest.mark.parametrize("frames", [[b"tea"], [b""], [b"tea", b""], [b"Ann", b"tea"], [b"Ann", b"tea", b""]], ids=str)
 def test_a_request_in_another_form_is_dropped(watched: Stage, recording: Recording, frames: list[bytes]) -> None:
     start(watched)
     works, odd = ready(watched), peer(watched, zmq.DEALER, "frontend")

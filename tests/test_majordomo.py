@@ -281,6 +281,30 @@ def test_an_expired_request_is_not_handed_out_even_between_two_ticks() -> None:
     assert it.hear(ready(W)) == []
 
 
+def test_a_tick_looks_at_what_has_expired_and_not_at_all_that_waits() -> None:
+    class Clock(float):
+        """A time that counts what it is compared with."""
+
+        looks = 0
+
+        def __ge__(self, other: float) -> bool:
+            Clock.looks += 1
+            return float(self) >= other
+
+        def __lt__(self, other: float) -> bool:
+            Clock.looks += 1
+            return float(self) < other
+
+    it = desk()
+    for _ in range(1000):
+        it.hear(ask())
+    list(it.core.tick(Clock(EXPIRY / 2)))
+    assert len(it.waiting()) == 1000
+    assert Clock.looks < 10
+    list(it.core.tick(Clock(EXPIRY)))
+    assert not it.waiting()
+
+
 @pytest.mark.parametrize("state", ["idle", "busy"])
 def test_a_silent_worker_is_taken_for_dead_and_hears_nothing_more(state: str) -> None:
     it = desk(state)
@@ -1007,7 +1031,7 @@ MUTANTS = {
     ),
     "keeps dead workers": ("if w.expiry <= now)", "if False)"),
     "keeps dead workers that are busy": ("if w.expiry <= now)", "if w.expiry <= now and n not in self.jobs)"),
-    "keeps requests for ever": ("if r[0] > now)", ")"),
+    "keeps requests for ever": ("service.requests[0][0] <= now", "False"),
     "keeps services for ever": ("            del self.services[name]", "            pass"),
     "never says that it lives": ('yield Send("peers", [name, b"", WORKER, HEARTBEAT])', "pass"),
 }
