@@ -265,3 +265,4 @@ def test_replies_that_nobody_reads_are_lost_beyond_the_marks(balanced: bool, gat
         assert last.wait(WAIT)
         assert [asks.recv_multipart()[1] for _ in range(20)] == [b"%d" % number for number in range(20)]
         assert not asks.poll(STUCK * 1000)
+        gate.set()
