@@ -10,6 +10,7 @@ told that a subscriber has gone.
 
 import heapq
 import itertools
+import math
 import random
 from collections import deque
 from collections.abc import Callable
@@ -55,7 +56,7 @@ class Socket:
     owner  has a `name`, is `frozen` or not, and is told by `turn()` that something has come
     """
 
-    routing_id, sndhwm, immediate = b"", HWM, 0
+    routing_id, sndhwm, immediate, linger = b"", HWM, 0, 0
 
     def __init__(self, medium: Medium, owner: Any, kind: int, title: str) -> None:
         if kind in (zmq.REQ, zmq.REP):
@@ -91,7 +92,8 @@ class Socket:
             return
         frames, self.begun = self.begun, []
         self.note("send", frames)
-        pipes = [p for p in self.pipes if len(p.waiting) < self.sndhwm and (p.far or not self.immediate)]
+        room = self.sndhwm or math.inf  # 0 is no limit
+        pipes = [p for p in self.pipes if len(p.waiting) < room and (p.far or not self.immediate)]
         if self.kind == zmq.ROUTER:
             pipes, frames = [p for p in pipes if p.far and p.peer == frames[0]], frames[1:]
         elif self.kind in (zmq.PUB, zmq.XPUB):

@@ -20,7 +20,6 @@ class Run:
     def __init__(self, role: Callable[..., Any], context: zmq.Context[Any], args: tuple[Any, ...]) -> None:
         self._role, self._context, self._args = role, context, args
         self._anchor = zmq.Socket(context, zmq.PAIR)  # no Context may go while a role could open a socket in it
-        self.twin: zmq.Context[Any] | None = None
         self.asynchronous = inspect.iscoroutinefunction(role)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -30,7 +29,8 @@ class Run:
     def __call__(self) -> Any:
         try:
             if self.asynchronous:
-                return asyncio.run(self._main())
+                with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:  # zmq.asyncio needs add_reader
+                    return runner.run(self._main())
             return self._role(self._context, *self._args)
         except asyncio.CancelledError:
             if not self._cancelled:
@@ -57,8 +57,7 @@ class Run:
                 return None
             self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         try:
-            self.twin = asynchronous(self._context)
-            return await self._role(self.twin, *self._args)
+            return await self._role(asynchronous(self._context), *self._args)
         finally:
             with self._lock:
                 self._loop = None

@@ -31,7 +31,7 @@ from .stage import Actor
 END = 1.5  # seconds that a role has to end in; then it is broken off
 TICK = 0.1  # seconds between two looks for a signal
 TYPES: dict[str, Callable[[str], Any]] = {"str": str, "bytes": str.encode, "int": int, "float": float}
-LOCAL = re.compile(r"(ipc|inproc)://.+|\w+://([^;]*;)?(127\.\d+\.\d+\.\d+|localhost|\[::1\]):[^:;]*")
+LOCAL = re.compile(r"(ipc|inproc)://.+|\w+://([^;]*;)?(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:[^:;]*)?")
 
 
 class _Guarded:
@@ -149,4 +149,6 @@ def endpoint(text: str) -> str:
     """The type of an endpoint among the arguments."""
     if not re.fullmatch(r"[a-z]+://.+", text):
         raise argparse.ArgumentTypeError(f"expected an endpoint such as tcp://127.0.0.1:5555, not {text!r}")
+    if re.fullmatch(r"tcp://(\[.*\]|[^:]*):?", text):
+        raise argparse.ArgumentTypeError(f"expected a port as well, as in tcp://127.0.0.1:5555, not {text!r}")
     return text

@@ -113,9 +113,9 @@ class Process:
 
     def result(self, timeout: float = 5.0) -> Any:
         """What the role returned, or raise what it raised. TimeoutError after `timeout` seconds."""
-        self._asked = True
         if not self._told.wait(timeout):
             raise TimeoutError(f"actor {self.name!r} was still running after {timeout:g} s")
+        self._asked = True
         if not self._packed:
             self.join(1.0)  # it ended without a word: ask the system how
         ok, value = self._ended()

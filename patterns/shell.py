@@ -32,7 +32,10 @@ AT_ONCE = -math.inf
 BATCH = 100  # messages taken from one socket before the others and the clock have their turn
 LONGEST = 3600.0  # seconds of one wait; then the clock is looked at again
 PATIENCE = 1.0  # seconds that the end of a role waits for the job at hand
+LINGER = 1000  # milliseconds that a socket may go on sending after the end of its core, unless it has a bound already
 LAST, MORE = int(zmq.DONTWAIT), int(zmq.DONTWAIT | zmq.SNDMORE)  # plain numbers: flags are slow to combine
+LOST = (zmq.EAGAIN, zmq.EHOSTUNREACH)  # there is no room; a mandatory ROUTER knows nobody of that name
+EMPTY = (zmq.EAGAIN, zmq.EFSM)  # nothing has come; it is for a REQ or REP to send
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,10 @@ class Subscribe:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send one message. Where the socket would block, the message is lost, as it may be on any network.
+    """Send one message, or lose it: a core never waits, and whoever needs it to arrive has it acknowledged.
 
-    KeyError if no socket is open under this name: that is a mistake of the core.
+    It is lost where the socket would block (nobody is connected, or all are at their high-water mark), and where a
+    mandatory ROUTER knows nobody of that name. KeyError if no socket is open under this name: a mistake of the core.
     """
 
     socket: str
@@ -111,7 +115,8 @@ class Core(Protocol):
 def run(ctx: zmq.Context[Any], core: Core, work: Worker | None = None) -> Generator[Any, None, None]:
     """Play a core on real sockets and yield its results. Ends with the Context, or when the caller stops asking.
 
-    The core stands still while the caller looks at a result.
+    The core stands still while the caller looks at a result, and its sockets stay open: `term()` waits until the
+    generator is closed, or gone. A `for` over it lets it go whatever happens; one that has a name wants `closing`.
 
     work  does the jobs of Work effects, one after the other, in a thread of its own; what it raises ends the role
     """
@@ -148,7 +153,7 @@ def _carrying(
     ctx: zmq.Context[Any], make: Make, core: Core, work: Worker | None, poller: Any, patience: float
 ) -> Iterator["Carrier"]:
     """A carrier, and with it a thread for its jobs and what the poller waits for. All of it ends here."""
-    end = zmq.Socket(ctx, zmq.PAIR)  # never connected: it shows the Context's end to a core that has no socket open
+    end = ctx.socket(zmq.PAIR, socket_class=_End)
     jobs = Jobs(work) if work else None
     carrier = Carrier(make, core, poller, jobs, time.monotonic)
     poller.register(end, zmq.POLLIN)
@@ -161,6 +166,10 @@ def _carrying(
         end.close()
         if jobs:
             jobs.close(patience)
+
+
+class _End(zmq.Socket[bytes]):
+    """Never connected, never traced: it shows the Context's end to a core that has no socket open."""
 
 
 class Carrier:
@@ -198,18 +207,23 @@ class Carrier:
                 return
             try:
                 yield self._names[source], source.recv_multipart(zmq.DONTWAIT)
-            except zmq.Again:
-                return
+            except zmq.ZMQError as error:
+                if error.errno in EMPTY:
+                    return
+                raise
 
     def _do(self, effects: Iterable[Effect]) -> Iterator[Any]:
         for effect in effects:
             match effect:
                 case Send(name, frames):
                     send = self._sockets[name].send
-                    with contextlib.suppress(zmq.Again):  # as send_multipart does, at half its price
+                    try:  # as send_multipart does, at half its price
                         for frame in frames[:-1]:
                             send(frame, MORE)
                         send(frames[-1], LAST)
+                    except zmq.ZMQError as error:
+                        if error.errno not in LOST:
+                            raise
                 case Open():
                     self._open(effect)
                 case Close(name, linger):
@@ -230,6 +244,8 @@ class Carrier:
         sock = self._sockets.get(wanted.socket)
         if sock is None:
             sock = self._make(wanted.kind)
+            if sock.linger < 0:  # for ever, and the Context's end would wait for it
+                sock.linger = LINGER
             self._sockets[wanted.socket], self._names[sock] = sock, wanted.socket
             self._poller.register(sock, zmq.POLLIN)
         for option, value in wanted.options.items():

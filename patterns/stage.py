@@ -8,30 +8,27 @@
         answer = stage.play(client, "hello", endpoint=endpoint).result()
 
 A role is a function whose first parameter is a Context. At the end of the block the stage closes its own sockets,
-cancels asyncio roles, terminates the Context, closes the processes' stdin, and waits `deadline` seconds. What an
-actor raised is raised here. What then still runs is stopped by force and named in a StageError.
+cancels asyncio roles, terminates the Context, closes the processes' stdin, and waits `deadline` seconds. What then
+still runs is stopped by force and named in a StageError. What an actor raised is raised here, unless `result` has
+raised it; where there is more than one error, all of them in an ExceptionGroup.
 
 Give `Stage` a tracing Context and every actor is recorded. Copy with `process.py`, `_role.py` and `_child.py`.
 """
 
-import asyncio
 import ctypes
+import gc
 import os
 import shutil
-import sys
 import tempfile
 import threading
 import time
 import traceback
-import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from functools import partial
 from typing import Any
 
 import zmq
-import zmq.asyncio
 
 from ._role import DEADLINE, LINGER, Run
 from .process import Process
@@ -66,20 +63,14 @@ class Actor:
     def done(self) -> bool:
         return self._future.done()
 
-    @property
-    def twin(self) -> zmq.Context[Any] | None:
-        """The Context of an asyncio role."""
-        return self._run.twin
-
     def result(self, timeout: float = 5.0) -> Any:
         """What the role returned, or raise what it raised. TimeoutError after `timeout` seconds."""
         try:
-            self._asked = True
-            return self._future.result(timeout)
-        except FutureTimeout:
-            if self._future.done():
-                raise
+            self._future.exception(timeout)
+        except TimeoutError:
             raise TimeoutError(f"actor {self.name!r} was still running after {timeout:g} s") from None
+        self._asked = True
+        return self._future.result()
 
     def error(self) -> BaseException | None:
         """What the role raised and nobody has seen yet. The Context's end is no error."""
@@ -133,19 +124,25 @@ class Stage:
         self.context: zmq.Context[Any] = zmq.Context() if context is None else context
         self.context.sockopts.setdefault(zmq.LINGER, LINGER)
         self.deadline = deadline
-        self._folder, self._making = "", threading.Lock()
+        self._folder, self._ports, self._making = "", dict[str, str](), threading.Lock()
         self._actors: list[Actor | Process] = []
         self._sockets: list[zmq.Socket[Any]] = []
 
     def endpoint(self, name: str) -> str:
-        """A private endpoint under this name, the same at every call: ipc in a short folder, tcp on Windows."""
+        """A private endpoint under this name, the same at every call: ipc, or tcp where that cannot be had.
+
+        There is no ipc on Windows, nor for a path longer than the system allows (107 bytes on Linux).
+        """
         if not name or not name.replace("-", "").replace("_", "").isalnum():
             raise ValueError(f"name: expected letters, digits, '-' or '_', got {name!r}")
         with self._making:  # any actor may ask first
             self._folder = self._folder or tempfile.mkdtemp(prefix="zmq-")
-        if zmq.has("ipc"):
-            return f"ipc://{self._folder}/{name}"
-        return _port(os.path.join(self._folder, name))
+            path = f"{self._folder}/{name}"
+            if zmq.has("ipc") and len(os.fsencode(path)) <= zmq.IPC_PATH_MAX_LEN:
+                return f"ipc://{path}"
+            if name not in self._ports:
+                self._ports[name] = _port()
+            return self._ports[name]
 
     def socket(self, kind: int, **options: Any) -> Any:
         """A socket for the notebook itself; the stage closes it. Options are set before it is bound or connected."""
@@ -183,10 +180,13 @@ class Stage:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         troubles = self._end()
-        if error is None and troubles:
+        if error:
+            for trouble in troubles:
+                error.add_note(f"On the stage: {type(trouble).__name__}: {trouble}")
+        elif len(troubles) > 1:
+            raise BaseExceptionGroup("on the stage", troubles)
+        elif troubles:
             raise troubles[0]
-        for trouble in troubles if error else ():
-            error.add_note(f"On the stage: {type(trouble).__name__}: {trouble}")  # type: ignore[union-attr]
 
     def close(self) -> None:
         """End everything, as the end of a `with` block does."""
@@ -199,12 +199,9 @@ class Stage:
         for actor in self._actors:
             actor.stop() if isinstance(actor, Process) else actor.cancel()
         half = time.monotonic() + self.deadline / 2
-        twins = []
         for actor in self._actors:  # the Context of an asyncio role must not go before its loop has
             if isinstance(actor, Actor) and actor.asynchronous:
                 actor.join(max(0.0, half - time.monotonic()))
-                twins += [actor.twin] if actor.twin else []
-        opened = weakref.WeakSet(s for context in (self.context, *twins) for s in _sockets(context))
         term = threading.Thread(target=self.context.term, name="term", daemon=True)
         term.start()
         stubborn = [a for a in self._actors if not a.join(max(0.0, until - time.monotonic()))]
@@ -212,36 +209,30 @@ class Stage:
         term.join(max(0.2, until - time.monotonic()))
         if term.is_alive():
             if all(a.done for a in self._actors):
-                for sock in [s for s in opened if not s.closed]:
-                    left.append(f"a {sock._type_name} socket left open")
+                for sock in _open(self.context):
+                    left.append(f"a {zmq.SocketType(int(sock.type)).name} socket left open")
                     sock.close(linger=0)
             term.join(1.0)
         shutil.rmtree(self._folder, ignore_errors=True)
-        errors = [e for a in self._actors if a not in stubborn and (e := a.error())]
+        errors = []
+        for actor in self._actors:
+            if actor not in stubborn and (error := actor.error()):
+                error.add_note(f"raised by actor {actor.name!r}")
+                errors.append(error)
         if left or term.is_alive():
             what = ", ".join(left) or "the Context"
             errors.append(StageError(f"after {self.deadline:g} s this had not ended by itself: {what}"))
         return errors
 
 
-def _sockets(context: zmq.Context[Any]) -> list[zmq.Socket[Any]]:
-    while True:
-        try:
-            return list(context._sockets)
-        except RuntimeError:  # an actor has just opened or closed one
-            continue
+def _open(context: zmq.Context[Any]) -> list[zmq.Socket[Any]]:
+    """The sockets that are open in this Context or its twin for asyncio."""
+    sockets = [it for it in gc.get_objects() if issubclass(type(it), zmq.Socket) and not it.closed]
+    ours = {s.underlying: s for s in sockets if s.context and s.context.underlying == context.underlying}
+    return list(ours.values())  # a shadow is the same socket once more
 
 
-def _port(memo: str) -> str:
-    """A free tcp endpoint on loopback, written down in the file `memo` so that a second call gives the same."""
-    if not os.path.exists(memo):
-        with zmq.Context() as context, context.socket(zmq.PAIR) as probe:
-            port = probe.bind_to_random_port("tcp://127.0.0.1")
-        with open(memo, "w") as file:
-            file.write(f"tcp://127.0.0.1:{port}")
-    with open(memo) as file:
-        return file.read()
-
-
-if sys.platform == "win32":  # zmq.asyncio needs a loop with add_reader
-    asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
+def _port() -> str:
+    """A tcp endpoint on loopback that is free now."""
+    with zmq.Context() as context, context.socket(zmq.PAIR) as probe:
+        return f"tcp://127.0.0.1:{probe.bind_to_random_port('tcp://127.0.0.1')}"

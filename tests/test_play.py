@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import zmq
 
+from patterns import __main__ as recipes
 from patterns.play import LOCAL, Context, parser, play
 from patterns.stage import Actor
 
@@ -87,6 +88,10 @@ def test_arguments_are_the_parameters_of_the_role(line: str, expected: dict[str,
         pytest.param("sink", "required: --back-endpoint", id="a missing endpoint"),
         pytest.param("worker dig --tries few", "invalid int value: 'few'", id="not a number"),
         pytest.param("worker dig --endpoint 5555", "expected an endpoint such as tcp:", id="not an endpoint"),
+        *(
+            pytest.param(f"worker dig --endpoint {text}", "expected a port as well, as in tcp:", id=f"no port: {text}")
+            for text in ("tcp://127.0.0.1", "tcp://127.0.0.1:", "tcp://*", "tcp://[::1]")
+        ),
         pytest.param("worker dig --work upper", "unrecognized arguments", id="what only Python can give"),
         pytest.param("worker dig --limit 1", "unrecognized arguments", id="a parameter without a plain default"),
     ],
@@ -210,6 +215,7 @@ def test_an_error_of_the_role_itself_keeps_its_traceback(
         "tcp://127.0.0.1:555",
         "tcp://127.8.9.10:*",
         "tcp://localhost:555",
+        "tcp://localhost",
         "tcp://[::1]:5555",
         "ws://127.0.0.1:80/path",
         "tcp://192.168.1.5:0;127.0.0.1:5555",
@@ -300,6 +306,18 @@ def test_curve_allows_it(role: Callable[..., Any]) -> None:
         actor = Actor("role", role, ctx, ("tcp://0.0.0.0:0" if role in BINDING else "tcp://0.0.0.0:1",))
         assert actor.result(WAIT) is None
         assert actor.join(WAIT)
+
+
+# -- which there are ----------------------------------------------------------------------------------------------
+
+
+def test_the_package_lists_the_recipes_that_can_be_run(capsys: Out) -> None:
+    recipes.main()
+    *listed, _, how = capsys.readouterr().out.splitlines()
+    assert "request_reply        Request-reply: a client asks, a server answers, strictly in turn." in listed
+    files = Path(recipes.__file__).parent.glob("*.py")
+    assert {line.split()[0] for line in listed} == {f.stem for f in files if "from .play import play" in f.read_text()}
+    assert "--help" in how
 
 
 # -- a program of its own -----------------------------------------------------------------------------------------

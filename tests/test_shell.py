@@ -5,7 +5,9 @@ Nothing is timed: what has to happen first is waited for, and a job lasts until 
 """
 
 import asyncio
+import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,8 +24,10 @@ from diagrams.recording import Recording
 from patterns.shell import (
     AT_ONCE,
     BATCH,
+    LINGER,
     NEVER,
     WORK,
+    Carrier,
     Close,
     Core,
     Effect,
@@ -155,6 +159,30 @@ def test_a_message_that_would_block_is_lost_and_the_core_goes_on(theatre: Theatr
     opens = [Open("socket", zmq.PUSH, nobody, bind=True), Send("socket", [b"lost"])]
     theatre.play(Script(*opens, Result("went on")))
     assert theatre.result() == "went on"
+
+
+def test_a_message_for_a_name_that_a_mandatory_router_does_not_know_is_lost_and_the_core_goes_on(
+    theatre: Theatre,
+) -> None:
+    endpoint = theatre.stage.endpoint("router")
+    opens = Open("socket", zmq.ROUTER, endpoint, bind=True, options={"router_mandatory": 1})
+    theatre.play(Script(opens, Send("socket", [b"nobody", b"lost"]), hear=lambda s, f: [Send(s, f), Result("went on")]))
+    client = theatre.socket(zmq.DEALER, endpoint)
+    client.send(b"hello")
+    assert theatre.result() == "went on"
+    assert client.recv() == b"hello"
+
+
+def test_a_core_may_have_a_rep_whose_reply_comes_later(theatre: Theatre) -> None:
+    def hear(socket: str, frames: list[bytes]) -> list[Effect]:
+        return [Send("rep", frames)] if socket == WORK else [Work(frames)]
+
+    endpoint = theatre.stage.endpoint("rep")
+    theatre.play(Script(Open("rep", zmq.REP, endpoint, bind=True), hear=hear), lambda job: [job[0].upper()])
+    for client in [theatre.socket(zmq.REQ, endpoint) for _ in range(2)]:
+        for word in (b"one", b"two"):
+            client.send(word)
+            assert client.recv() == word.upper()
 
 
 def test_a_burst_does_not_starve_the_clock(theatre: Theatre) -> None:
@@ -504,6 +532,62 @@ def test_who_stops_asking_leaves_nothing_open() -> None:
         assert next(generator) == "ready"
         generator.close()
         assert not [s for s in ctx._sockets if s is not push and not s.closed]
+
+
+def test_a_generator_at_rest_does_not_hold_up_the_end_of_a_block() -> None:
+    with zmq.Context() as ctx:
+        results = run(ctx, listener(zmq.PULL, HERE, Result("ready")))
+        assert next(results) == "ready"
+        with pytest.warns(ResourceWarning, match="unclosed socket"):
+            ctx.__exit__(None, None, None)
+    assert ctx.closed
+    results.close()
+
+
+def test_term_waits_for_a_generator_at_rest_until_it_is_closed() -> None:
+    ctx = zmq.Context()
+    term = threading.Thread(target=ctx.term)
+    with contextlib.closing(run(ctx, listener(zmq.PULL, HERE, Result("ready")))) as results:
+        assert next(results) == "ready"
+        term.start()
+        term.join(0.1)
+        assert term.is_alive()
+    term.join(WAIT)
+    assert ctx.closed
+
+
+def test_a_for_loop_that_is_broken_off_leaves_nothing_open() -> None:
+    def look(ctx: zmq.Context[Any]) -> None:
+        for _ in run(ctx, listener(zmq.PULL, HERE, Result("ready"))):
+            raise KeyboardInterrupt
+
+    ctx = zmq.Context()
+    with pytest.raises(KeyboardInterrupt) as stop:
+        look(ctx)
+    ctx.term()  # while the error, and with it the frame of `look`, is still at hand
+    assert stop.tb
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "options", "expected"),
+    [
+        pytest.param(None, zmq.DEALER, {}, LINGER, id="a second, where it would be for ever"),
+        pytest.param(7, zmq.DEALER, {}, 7, id="the Context's"),
+        pytest.param(7, zmq.DEALER, {"linger": 8}, 8, id="the core's"),
+        pytest.param(None, zmq.SUB, {}, 0, id="none, where the type has none"),
+    ],
+)
+def test_how_long_a_socket_lingers_is_bounded(
+    given: int | None, kind: int, options: dict[str, int], expected: int
+) -> None:
+    with zmq.Context() as ctx:
+        if given is not None:
+            ctx.linger = given
+        core = Script(Open("socket", kind, HERE, options=options))
+        carrier = Carrier(ctx.socket, core, zmq.Poller(), None, time.monotonic)
+        assert not list(carrier.turn([]))
+        assert carrier._sockets["socket"].linger == expected
+        carrier.close()
 
 
 @pytest.mark.parametrize("how", ["cancelled", "closed"])

@@ -15,16 +15,16 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import zmq
 import zmq.asyncio
+from cores import Script
 
 from diagrams import trace
 from diagrams.recording import Recording
-from patterns import stage as stage_module
+from patterns.shell import Open, Result, run
 from patterns.stage import DEADLINE, LINGER, Stage, StageError
 
 WAIT = 10.0  # seconds: the bound of every wait
@@ -399,6 +399,16 @@ def test_a_socket_that_a_role_left_open_is_closed_and_named(
     assert stage.context.closed
 
 
+def test_a_generator_of_a_core_at_rest_is_named_and_does_not_hold_the_context() -> None:
+    stage = Stage(deadline=SHORT)
+    results = run(stage.context, Script(Open("socket", zmq.PULL, stage.endpoint("here"), bind=True), Result("ready")))
+    assert next(results) == "ready"
+    with pytest.raises(StageError, match=r"a PULL socket left open"):
+        stage.close()
+    assert stage.context.closed
+    results.close()
+
+
 def test_a_process_that_left_a_socket_open_is_killed_and_named(gate: Gate) -> None:
     stage = Stage(deadline=SHORT)
     stage.spawn(forgets, gate.endpoint, stage.endpoint("here"))
@@ -445,6 +455,50 @@ def test_the_notebooks_own_error_comes_first_and_the_actors_as_a_note(how: str, 
     with pytest.raises(KeyError, match="mine") as raised:
         scene()
     assert raised.value.__notes__ == ["On the stage: LookupError: no such page"]
+
+
+def test_several_errors_are_raised_together(how: str, gate: Gate) -> None:
+    stage = Stage()
+    for name in ("one", "two"):
+        getattr(stage, how)(fails, gate.endpoint, stage.endpoint(name), name=name)
+    gate.wait(2)
+    with pytest.raises(ExceptionGroup, match="on the stage") as raised:
+        stage.close()
+    assert [repr(error) for error in raised.value.exceptions] == 2 * ["LookupError('no such page')"]
+    for name, error in zip(("one", "two"), raised.value.exceptions, strict=True):
+        assert f"raised by actor {name!r}" in error.__notes__
+
+
+def test_what_did_not_end_is_named_beside_what_was_raised(gate: Gate) -> None:
+    stage = Stage(deadline=SHORT)
+    stage.play(fails, gate.endpoint, stage.endpoint("a"))
+    stage.spawn(ignores_everything, gate.endpoint, stage.endpoint("b"), name="mule")
+    gate.wait(2)
+    with pytest.raises(ExceptionGroup) as raised:
+        stage.close()
+    error, left = raised.value.exceptions
+    assert isinstance(error, LookupError)
+    assert isinstance(left, StageError)
+    assert str(left).endswith("this had not ended by itself: 'mule'")
+
+
+def test_an_error_that_came_after_the_asking_had_been_given_up_is_raised(how: str, gate: Gate) -> None:
+    def late(ctx, endpoint):  # type: ignore[no-untyped-def]
+        with ctx.socket(zmq.PULL) as socket:
+            socket.connect(endpoint)
+            socket.recv()
+        raise LookupError("no such page")
+
+    stage = Stage()
+    push = stage.socket(zmq.PUSH)
+    push.bind(stage.endpoint("here"))
+    actor = getattr(stage, how)(late, stage.endpoint("here"))
+    with pytest.raises(TimeoutError, match="'late' was still running"):
+        actor.result(0.01)
+    push.send(b"now")
+    assert actor.join(WAIT)
+    with pytest.raises(LookupError):
+        stage.close()
 
 
 def test_an_error_that_was_asked_for_is_not_raised_again(how: str, gate: Gate) -> None:
@@ -517,6 +571,30 @@ def test_an_endpoint_is_the_same_at_every_call_and_of_no_other_stage() -> None:
         assert len({one.endpoint("a"), one.endpoint("b"), two.endpoint("a")}) == 3
 
 
+def test_an_endpoint_too_long_for_ipc_is_one_of_tcp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("d" * 75)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    with Stage() as stage:
+        endpoints = [stage.endpoint("front" * 10), stage.endpoint("back" * 10)]
+        assert endpoints == [stage.endpoint("front" * 10), stage.endpoint("back" * 10)]
+        assert len(set(endpoints)) == 2
+        assert all(e.startswith("tcp://127.0.0.1:") for e in endpoints)
+        stage.play(answers, endpoints[0])
+        assert stage.play(asks, endpoints[0]).result(WAIT) == b"hello!"
+
+
+@pytest.mark.skipif(not zmq.has("ipc"), reason="no ipc on this system")
+def test_a_path_as_long_as_ipc_allows_is_used_and_a_longer_one_is_not() -> None:
+    with Stage() as stage:
+        room = zmq.IPC_PATH_MAX_LEN - len(stage.endpoint("n").removeprefix("ipc://")) + 1
+        longest = stage.endpoint("n" * room)
+        assert longest.startswith("ipc://")
+        stage.socket(zmq.PULL).bind(longest)
+        assert stage.endpoint("n" * (room + 1)).startswith("tcp://")
+
+
+@pytest.mark.skipif(not zmq.has("ipc"), reason="no ipc on this system")
 def test_the_folder_of_the_endpoints_goes_with_the_stage() -> None:
     with Stage() as stage:
         stage.socket(zmq.PULL).bind(stage.endpoint("here"))
@@ -619,18 +697,6 @@ def test_a_stage_leaves_nothing_behind(context: Callable[[], zmq.Context[Any]], 
     for pid in processes:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
-
-
-def test_sockets_are_counted_again_if_another_was_opened_meanwhile() -> None:
-    class Changing(list[Any]):
-        once = iter([True])
-
-        def __iter__(self) -> Iterator[Any]:
-            if next(self.once, False):
-                raise RuntimeError("Set changed size during iteration")
-            return super().__iter__()
-
-    assert stage_module._sockets(SimpleNamespace(_sockets=Changing(["a socket"]))) == ["a socket"]  # type: ignore[arg-type]
 
 
 def test_a_role_that_opens_sockets_all_the_time_does_not_upset_the_end(gate: Gate) -> None:
