@@ -6,16 +6,19 @@
     states(table)          the states of a core and what leads from one to the next
 
 Only what was observed is drawn, under its name: *dropped* and *doubled* by the wire, *late*, *refused* with the
-errno, *not received* by the end. Each looks different and has its word, so that nothing hangs on colour. Rows are
-sorted by causal depth, then messages before marks, actor and frames, never by the clock: the same exchange gives the
-same picture whichever thread was quicker. Routing ids differ in every run; the actor's name stands for them, as
-‹client›.
+errno, *filtered* by the publisher, *not received* by the end. Each looks different and has its word, so that nothing
+hangs on colour. Rows are sorted by causal depth, then messages before marks, actor and frames, and never by the clock,
+but for a pause that is asked for: the same exchange gives the same picture whichever thread was quicker. Routing ids
+differ in every run; the actor's name stands for them, as ‹client›.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import html
+import io
+import itertools
 import os
 import shutil
 import sys
@@ -32,9 +35,13 @@ COLUMN, ROW, CHARACTER = 150, 34, 6.6  # points: least width of a column, height
 WIDEST = 26  # characters of a frame that are shown
 BARRIERS = {"cut", "frozen", "healed", "killed", "thawed"}  # done from outside, between what was and what came
 LINE = {"late": "dashed", "not received": "dotted", "refused": "bold"}
-HEAD = {"dropped": "none", "not received": "odot", "refused": "tee", "doubled": "normalnormal"}
+HEAD = {"dropped": "none", "not received": "odot", "refused": "tee", "doubled": "normalnormal", "filtered": "obox"}
+SHARP = 2  # pixels of a PNG for each one of the screen
+INKS = (0, 0, 0), (0x8A, 0x1C, 0x1C), (0x57, 0x60, 0x6A), (0x9A, 0xA5, 0xB1)  # each in some shades down to white
+FILLS = (0xE8, 0xEE, 0xF7), (0xFF, 0xF7, 0xE0), (0xE7, 0xF3, 0xE4)
 SUBSCRIBING = {("send", "XSUB"), ("receive", "XPUB")}  # 01 or 00 in front of what is subscribed to or cancelled
 FONT = "Helvetica,Arial,sans-serif"
+PAUSE = {"color": "#9aa5b1", "style": "dotted", "arrowhead": "none"}
 
 
 @dataclass(frozen=True)
@@ -49,10 +56,20 @@ class Picture:
 
     @cached_property
     def svg(self) -> str:
-        return _accessible(_render(self.dot), self.text)
+        return _accessible(_render(self.dot, "svg").decode(), self.text)
+
+    @cached_property
+    def html(self) -> str:
+        """An image with its alternative: what a notebook that nobody has trusted yet shows, here as elsewhere.
+
+        JupyterLab leaves SVG out there, and what cleans HTML on its way to a reader lets a PNG pass, seldom an SVG.
+        """
+        width, png = _small(_render(self.dot, "png"))
+        data = base64.b64encode(png).decode()
+        return f'<img width="{width}" src="data:image/png;base64,{data}" alt="{html.escape(self.text)}">'
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg, "text/plain": self.text}
+        return {"text/html": self.html, "text/plain": self.text}
 
 
 # -- sequence -------------------------------------------------------------------------------------------------
@@ -67,22 +84,28 @@ class _Row:
     words: str
     message: Message | None = None
     end: str = "both"  # of its message: both, send, receive
+    at: float | None = None  # of what parts all that came before from all that came after
     depth: int = 0
     repeated: bool = False
     next: set[int] = field(default_factory=set)
 
 
-def sequence(recording: Recording, *, actors: Sequence[str] = (), rows: int = 60) -> Picture:
+def sequence(
+    recording: Recording, *, actors: Sequence[str] = (), rows: int = 60, pause: float | None = None
+) -> Picture:
     """Who said what to whom, and what became of it.
 
     actors  the columns from left to right; by default in the order in which they come to speak
     rows    how many are drawn at most; what is left out is said
+    pause   from how many seconds on a silence of everybody is drawn, as a row; what waits through it is seen waiting
     """
-    events = recording.events
-    told = _Telling(events, recording.messages())
-    unknown = [a for a in actors if a not in told.actors]
+    told = _Telling(recording.events, recording.messages(), pause)
+    known = list(dict.fromkeys([*told.actors, *recording.actors()]))
+    unknown = [a for a in actors if a not in known]
     if unknown:
-        raise ValueError(f"actors: expected some of {', '.join(told.actors)}; got {', '.join(unknown)}")
+        raise ValueError(f"actors: expected some of {', '.join(known)}; got {', '.join(unknown)}")
+    if pause is not None and not pause > 0:
+        raise ValueError(f"pause: expected seconds above 0, got {pause!r}")
     return _picture(told, actors, 0, rows)
 
 
@@ -90,27 +113,27 @@ def until(recording: Recording, event: Event | None, rows: int) -> tuple[Picture
     """The `rows` rows of a sequence that end just below the one of this event, and that row's number (0: no such)."""
     told = _Telling(recording.events, recording.messages())
     at = [n for n, row in enumerate(told.rows, 1) if any(recording.events[i] is event for i in row.events)]
-    last = at[0] + 1 if at else len(told.rows)
+    last = min(at[0] + 1 if at else len(told.rows), len(told.rows))
     return _picture(told, (), max(0, last - rows), last), at[0] if at else 0
 
 
 def _picture(told: _Telling, actors: Sequence[str], first: int, last: int) -> Picture:
     columns = list(dict.fromkeys([*actors, *told.actors]))
-    shown = told.rows[first:last]
-    words = [
-        f"{number:2}. {row.words}{', repeated' if row.repeated else ''}" for number, row in enumerate(shown, first + 1)
-    ]
-    if len(told.rows) > last:
-        words.append(f"    and {len(told.rows) - last} rows more")
-    text = "\n".join([f"Sequence of {', '.join(columns) or 'nobody'}", *words])
-    return Picture(_sequence_dot(columns, shown, told), text)
+    shown = dict(enumerate(told.rows[first:last], first + 1))
+    words = [f"{number:2}. {row.words}{', repeated' if row.repeated else ''}" for number, row in shown.items()]
+    left = len(told.rows) - last
+    more = f"and {left} row{'s' if left > 1 else ''} more" if left > 0 else ""
+    text = "\n".join([f"Sequence of {', '.join(columns) or 'nobody'}", *words, *(["    " + more] if more else [])])
+    return Picture(_sequence_dot(columns, shown, more, told), text)
 
 
 class _Telling:
     """Orders the events of a run and finds words for them."""
 
-    def __init__(self, events: Sequence[Event], messages: Sequence[Message]) -> None:
+    def __init__(self, events: Sequence[Event], messages: Sequence[Message], pause: float | None = None) -> None:
         self.events = events
+        self.pauses = _pauses(events, pause) if pause else []
+        self.hosts = {e.actor: e.detail for e in events if e.kind == "open" and e.detail}
         self.ids = _ids(events)
         self.messages = messages
         self.reopened = _reopened(events)
@@ -150,31 +173,44 @@ class _Telling:
                     actor, how = self.events[receive].actor, {"late": " late", "doubled": " again"}.get(m.fate, "")
                     words = f"{actor} gets {self.show(self.events[receive])}{how}"
                     rows.append(_Row([receive], actor, words, m, "receive"))
+            if (end := self._closed(m)) is not None:
+                words = f"{self.show(self.events[m.send])} finds {m.receiver}'s {self.events[end].socket} closed"
+                rows.append(_Row([], m.receiver, words, m, "receive"))
         sent = {i for m in self.messages for i in (m.send, *m.receives)}
         for i, e in enumerate(self.events):
             words = self._mark(i, e) if i not in sent else ""
             if words:
-                rows.append(_Row([i], e.actor, words))
+                rows.append(_Row([i], e.actor, words, at=e.at if e.kind in BARRIERS else None))
+        rows += [_Row([], "", f"silence for {_seconds(end - begin)}", at=end) for begin, end in self.pauses]
         self._link(rows)
         return rows
+
+    def _closed(self, m: Message) -> int | None:
+        """The close of the socket that a late message was for: it came after that, or not at all."""
+        if m.fate != "late" or m.receives or len(m.ends) != 1:
+            return None
+        closes = [i for i, e in enumerate(self.events) if e.kind == "close" and (e.actor, e.socket) == m.ends[0]]
+        return closes[0] if closes and closes[0] in self.reopened else None
 
     def _link(self, rows: list[_Row]) -> None:
         """Put each row before those that must follow: its actor's next, its receive, what came after a barrier."""
         place = {i: n for n, row in enumerate(rows) for i in row.events}
         last: dict[str, int] = {}
         for i in sorted(place, key=lambda i: (self.events[i].at, i)):  # a process's acts are known later than its end
-            actor = self.events[i].actor
+            actor = self.hosts.get(self.events[i].actor, self.events[i].actor)
             if actor in last and last[actor] != place[i]:
                 rows[last[actor]].next.add(place[i])
             last[actor] = place[i]
         for n, row in enumerate(rows):
             if row.message and row.end == "receive":
                 rows[place[row.message.send]].next.add(n)
-            if not row.message and self.events[row.events[0]].kind in BARRIERS:
-                at = self.events[row.events[0]].at
+                if not row.events and (close := self._closed(row.message)) is not None:
+                    rows[place[close]].next.add(n)
+            if row.at is not None:
+                here = (row.at, row.events[0] if row.events else -1)
                 for i, other in place.items():
                     if other != n:
-                        before, after = (other, n) if (self.events[i].at, i) < (at, row.events[0]) else (n, other)
+                        before, after = (other, n) if (self.events[i].at, i) < here else (n, other)
                         rows[before].next.add(after)
 
     def receivers(self, m: Message) -> list[str]:
@@ -182,16 +218,24 @@ class _Telling:
         return sorted({self.events[r].actor for r in m.receives}) or list(m.lost) or [m.receiver]
 
     def _say(self, m: Message) -> str:
-        whom = " and ".join(self.receivers(m)) or "nobody known"
+        names = self.receivers(m) if m.fate != "filtered" else ["nobody"]
+        if names == [""]:  # each of a publication's ends, or one of several
+            both = " and " if self.events[m.send].socket.startswith(("PUB", "XPUB")) else " or "
+            whom = both.join(sorted({actor for actor, _ in m.ends})) or "nobody known"
+        else:
+            whom = " and ".join(names)
         words = f"{m.sender} → {whom}: {self.show(self.events[m.send])}"
-        if m.receives and m.fate == "received":
-            got = self.show(self.events[m.receives[0]])
-            if got != self.show(self.events[m.send]):
-                words += f", received as {got}"
+        if got := self.received_as(m):
+            words += f", received as {got}"
         if m.receives and m.lost:
             words += f", dropped on its way to {' and '.join(m.lost)}"
         lost = ", not received" if m.fate == "late" and not m.receives else ""
         return words + {"received": "", "refused": f", refused: {m.detail}"}.get(m.fate, f", {m.fate}{lost}")
+
+    def received_as(self, m: Message) -> str:
+        """The frames of a message at its receiver, if they are not those that were sent."""
+        got = self.show(self.events[m.receives[0]]) if m.receives and m.fate == "received" else ""
+        return "" if got == self.show(self.events[m.send]) else got
 
     def _mark(self, i: int, e: Event) -> str:
         """What stands in a row without a message, or nothing for what needs no row."""
@@ -199,6 +243,8 @@ class _Telling:
             return f"{e.actor} may not receive: {e.detail}" if e.detail != "ETERM" else ""
         if e.kind == "wait":
             return f"{e.actor} waits in vain"
+        if e.kind == "note":
+            return f"{e.actor}: {e.detail}"
         if e.kind in BARRIERS:
             return f"the {WIRE} is {e.detail or e.kind}" if e.actor == WIRE else f"{e.actor} is {e.kind}"
         if e.kind == "receive":  # of a message whose sender is not recorded
@@ -221,6 +267,17 @@ class _Telling:
             if own is not None:
                 return f"‹{own}›"
         return plain(frame)
+
+
+def _pauses(events: Sequence[Event], least: float) -> list[tuple[float, float]]:
+    """From when to when nobody did anything, for at least so many seconds."""
+    times = sorted(e.at for e in events)
+    return [(a, b) for a, b in itertools.pairwise(times) if b - a >= least]
+
+
+def _seconds(seconds: float) -> str:
+    """Rounded, so that it is the same in the next run."""
+    return f"{round(seconds) if seconds >= 1 else round(seconds, 1):g} s"
 
 
 def _reopened(events: Sequence[Event]) -> set[int]:
@@ -301,35 +358,63 @@ def _folded(rows: list[_Row]) -> list[_Row]:
     return kept
 
 
-def _sequence_dot(columns: list[str], rows: list[_Row], told: _Telling) -> str:
-    widest = max((len(told.show(told.events[r.message.send])) for r in rows if r.message), default=0)
-    step = max(COLUMN, int((widest + 4) * CHARACTER), *(int(len(c) * 8 + 30) for c in columns), COLUMN)
+def _sequence_dot(columns: list[str], rows: dict[int, _Row], more: str, told: _Telling) -> str:
+    shown = [told.show(told.events[i]) for r in rows.values() if r.message for i in (r.message.send, *r.events)]
+    step = max(COLUMN, *(int((len(s) + 4) * CHARACTER) for s in shown), *(int(len(c) * 8 + 30) for c in columns), 0)
     x = {name: n * step for n, name in enumerate(columns)}
     dot = _Dot("neato")
     for name in columns:
         dot.node(
             x[name], 0, name, shape="box", style="rounded,filled", fillcolor="#e8eef7", fontsize=12, margin="0.12,0.05"
         )
-    heights = {id(row): -ROW * (n + 1) - 6 for n, row in enumerate(rows)}
+    heights = {id(row): -ROW * (n + 1) - 6 for n, row in enumerate(rows.values())}
     foot = -ROW * (len(rows) + 1)
     for name in columns:
         dot.edge(dot.point(x[name], -16), dot.point(x[name], foot), color="#9aa5b1", arrowhead="none")
-    # What arrives below the last row that is drawn goes on to the foot.
-    arrivals = {(m.send, r): float(foot) for m in told.messages for r in m.receives}
-    arrivals |= {(r.message.send, e): heights[id(r)] for r in rows if r.message for e in r.events}
-    for row in rows:
+    marks = {id(row): _short(row) for row in rows.values() if row.message is None}
+    left = -max([45, *(len(marks[id(r)]) * 3.2 + 20 for r in rows.values() if id(r) in marks and x.get(r.actor) == 0)])
+    # Where each message arrives: below the last row that is drawn, at the foot.
+    arrivals = {(m.send, told.events[r].actor, r): float(foot) for m in told.messages for r in m.receives}
+    for row in rows.values():
+        if row.message and row.end != "send":
+            ends = [(told.events[r].actor, r) for r in row.message.receives if r in row.events]
+            ends += [(row.actor, -1)] if not row.events else []
+            arrivals |= {(row.message.send, *end): heights[id(row)] for end in ends}
+    begun = {row.message.send for row in rows.values() if row.message and row.end != "receive"}
+    for number, row in rows.items():
         y = heights[id(row)]
+        dot.label(left, y, f"{number}.", "number")
         if row.message is None:
             where = x.get(row.actor, (len(columns) - 1) * step / 2)
-            words = row.words.removeprefix(f"{row.actor} ") + (", repeated" if row.repeated else "")
-            dot.label(where, y, words, "note")
+            if not row.actor:
+                dot.edge(dot.point(0, y), dot.point((len(columns) - 1) * step, y), **PAUSE)
+            kind = told.events[row.events[0]].kind if row.events else ""
+            dot.label(where, y, marks[id(row)], {"note": "decision", "": "pause"}.get(kind, "note"))
         elif row.end != "receive":
             _arrow(dot, row, x, y, step, arrivals, told)
+        elif row.message.send not in begun:  # sent above what is drawn
+            here, there = x[row.message.sender], x[row.actor]
+            dot.edge(dot.point(here, -16), dot.point(there, y), style="solid")
+            dot.label(here + (there - here) * 0.7, y + 8, told.show(told.events[row.events[0]]), "frames")
+    dot.label((len(columns) - 1) * step / 2, foot - 12, more, "number")
     return dot.text()
 
 
+def _short(row: _Row) -> str:
+    """The words of a mark in its actor's own column."""
+    return row.words.removeprefix(f"{row.actor} ").removeprefix(f"{row.actor}: ") + (
+        ", repeated" if row.repeated else ""
+    )
+
+
 def _arrow(
-    dot: _Dot, row: _Row, x: dict[str, int], y: int, step: int, arrivals: dict[tuple[int, int], float], told: _Telling
+    dot: _Dot,
+    row: _Row,
+    x: dict[str, int],
+    y: int,
+    step: int,
+    arrivals: dict[tuple[int, str, int], float],
+    told: _Telling,
 ) -> None:
     m = row.message
     assert m is not None
@@ -339,33 +424,38 @@ def _arrow(
     middle = (here + there) / 2
     style = {"style": LINE.get(m.fate, "solid"), "arrowhead": HEAD.get(m.fate, "normal")}
     label = told.show(told.events[m.send]) + (", repeated" if row.repeated else "")
-    if m.fate in ("dropped", "refused"):  # these end on their way
-        stop = here + (there - here) * 0.62 if m.fate == "dropped" else here + (step if there > here else -step) * 0.2
-        near = (here + stop) / 2 if m.fate == "dropped" else here + (step if there > here else -step) * 0.45
-        dot.edge(dot.point(here, y), dot.point(stop, y), **style)
+    if m.fate in ("dropped", "refused", "filtered"):  # these end on their way, the last two at their sender
+        part = 0.62 * (there - here) if m.fate == "dropped" else (step if there > here else -step) * 0.2
+        near = here + part / 2 if m.fate == "dropped" else here + (step if there > here else -step) * 0.45
+        dot.edge(dot.point(here, y), dot.point(here + part, y), **style)
         if m.fate == "dropped":
-            dot.label(stop, y, "✕", "cross")
+            dot.label(here + part, y, "✕", "cross")
         dot.label(near, y + 8, label, "frames")
-        dot.label(near, y - 9, f"refused: {m.detail}" if m.fate == "refused" else "dropped", "fate")
+        dot.label(near, y - 9, f"refused: {m.detail}" if m.fate == "refused" else m.fate, "fate")
         return
     fate = "" if m.fate == "received" else m.fate
     if m.fate == "late" and not m.receives:
         fate, style["arrowhead"] = "late, not received", "odot"
-    ends = [arrivals[m.send, r] for r in m.receives] or [y]
-    whom = [x[told.events[r].actor] for r in m.receives] or [there]
-    for where, end in sorted(zip(whom, ends, strict=True)):
+    ends = sorted((x[name], end, r) for (send, name, r), end in arrivals.items() if send == m.send) or [(there, y, -1)]
+    for where, end, _ in ends:
         dot.edge(dot.point(here, y), dot.point(where, end), **style)
     for name in m.lost if m.receives else ():
         stop = here + (x[name] - here) * 0.62
         dot.edge(dot.point(here, y), dot.point(stop, y), **{**style, "arrowhead": "none"})
         dot.label(stop, y, "✕", "cross")
         dot.label(stop, y - 9, "dropped", "fate")
-    if ends[0] == y:
+    got = told.received_as(m)
+    got = f"as {got}" if got else ""
+    first = next(end for _, end, r in ends if r == (m.receives[0] if m.receives else -1))
+    if first == y:
         dot.label(middle, y + 8, label, "frames")
-        dot.label(middle, (y + ends[-1]) / 2 - 9, fate, "fate")
-    else:  # slanted: its words stand at its beginning, where it crosses nothing yet
-        dot.label(here + (there - here) * 0.3, y + 6, label, "frames")
-        dot.label(here + (there - here) * 0.75, y + 6, fate, "fate")
+        dot.label(middle, (y + min(end for _, end, _ in ends)) / 2 - 9, fate, "fate")
+        dot.label(middle, y - 9, got, "frames")
+    else:  # slanted: what was sent stands at its beginning, what became of it at its end
+        side = 1 if there > here else -1
+        dot.label(here + side * (len(label) * CHARACTER / 2 + 6), y + 8, label, "frames")
+        dot.label(there - side * (len(fate) * CHARACTER / 2 + 6), first - 9, fate, "fate")
+        dot.label(there - side * (len(got) * CHARACTER / 2 + 6), first - 9, got, "frames")
 
 
 # -- topology -------------------------------------------------------------------------------------------------
@@ -390,8 +480,10 @@ def topology(recording: Recording) -> Picture:
             if how[a] == "connect":
                 there, back = counts[a, b], counts[b, a]
                 way = "both" if there and back else "back" if back else "forward" if there else "none"
-                dot.link("/".join(a), "/".join(b), f"{there} there, {back} back", way)
-                words.append(f"{a[0]}'s {a[1]} is connected to {b[0]}'s {b[1]}: {there} there, {back} back")
+                ends = (b[0], a[0]) if a[0] != b[0] else (b[1], a[1])
+                ways = [f"{n} to {end}" for n, end in zip((there, back), ends, strict=True) if n] or ["no messages"]
+                dot.link("/".join(a), "/".join(b), "\n".join(ways), way)
+                words.append(f"{a[0]}'s {a[1]} is connected to {b[0]}'s {b[1]}: {', '.join(ways)}")
     return Picture(dot.text(), "\n".join(["Topology", *words]))
 
 
@@ -443,6 +535,15 @@ class _Dot:
         "frames": {"fontname": "DejaVu Sans Mono,monospace", "fontsize": 10},
         "fate": {"fontname": f"{FONT} italic", "fontsize": 10, "fontcolor": "#8a1c1c"},
         "note": {"fontsize": 10, "style": "filled", "fillcolor": "#fff7e0", "shape": "note", "margin": "0.06,0.02"},
+        "decision": {
+            "fontsize": 10,
+            "style": "filled,bold",
+            "fillcolor": "#e7f3e4",
+            "shape": "octagon",
+            "margin": "0,0",
+        },
+        "pause": {"fontname": f"{FONT} italic", "fontsize": 10, "style": "filled", "fillcolor": "white"},
+        "number": {"fontsize": 9, "fontcolor": "#57606a"},
         "cross": {"fontsize": 14, "fontcolor": "#8a1c1c"},
     }
 
@@ -486,19 +587,33 @@ def _attributes(values: dict[str, object] | dict[str, str]) -> str:
     return ", ".join(f"{key}={_quote(value)}" for key, value in values.items())
 
 
-def _render(dot: str) -> str:
-    """DOT to SVG, by the `dot` of this machine, or by the engine that came with pygraphviz."""
+def _render(dot: str, form: str) -> bytes:
+    """DOT to "svg" or "png", by the `dot` of this machine, or by the engine that came with pygraphviz."""
     engine = "neato" if 'layout="neato"' in dot else "dot"
+    if form == "png":
+        dot = dot.replace("{", f'{{ graph [dpi="{96 * SHARP}"];', 1)
     if shutil.which(engine):
         import graphviz
 
-        return str(graphviz.pipe(engine, "svg", dot.encode(), quiet=True).decode())
+        return bytes(graphviz.pipe(engine, form, dot.encode(), quiet=True))
     try:
         import pygraphviz
     except ImportError:
         raise RuntimeError("pictures need Graphviz: install it (`dot`), or `pip install pygraphviz`") from None
     with _silenced():
-        return str(pygraphviz.AGraph(string=dot).draw(format="svg", prog=engine).decode())
+        return bytes(pygraphviz.AGraph(string=dot).draw(format=form, prog=engine))
+
+
+def _small(png: bytes) -> tuple[int, bytes]:
+    """The width of a PNG on the screen, and the same image in few colours: a third of the bytes."""
+    from PIL import Image
+
+    shades = [tuple(c + (255 - c) * n // 5 for c in ink) for ink in INKS for n in range(5)]
+    colors = Image.new("P", (1, 1))
+    colors.putpalette([c for color in (*shades, *FILLS, (255, 255, 255)) for c in color])
+    few = Image.open(io.BytesIO(png)).convert("RGB").quantize(palette=colors, dither=Image.Dither.NONE)
+    few.save(out := io.BytesIO(), "PNG", optimize=True)
+    return round(few.width / SHARP), out.getvalue()
 
 
 @contextlib.contextmanager

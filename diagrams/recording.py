@@ -21,12 +21,15 @@ LARGE = 1024  # bytes; a longer frame is kept as its length and digest
 WIRE = "wire"
 
 Kind = Literal[
-    "open", "bind", "connect", "close",  # of a socket; `detail` is the endpoint of bind and connect
+    "open", "bind", "connect", "close",  # of a socket; `detail` is the endpoint of bind and connect, and of open
+                                         # the thread's name where the socket plays a part under another (`acting`)
+    "subscribe", "unsubscribe",  # of a SUB; the one frame is the prefix
     "send",  # the intent, noted before the act: a receive never stands before its send
     "sent", "refused",  # its outcome; `detail` is the errno's name
     "receive", "barred", "wait",  # a message arrived; none may (the errno); a bounded wait ended in vain
     "passed", "dropped", "delayed", "doubled",  # what the wire did with one message
     "cut", "frozen", "healed", "killed", "thawed",  # what was done to the wire, or to an actor
+    "note",  # what an actor decided or found, in the words of `detail`
 ]  # fmt: skip
 
 
@@ -108,7 +111,8 @@ class Message:
     """One message of a run: who sent what to whom, and what became of it.
 
     `send` and `receives` are positions in the recording's events. `fate` is one of received, dropped, late,
-    doubled, refused (`detail` is the errno), not received. `frames` are as the sender's application gave them.
+    doubled, refused (`detail` is the errno), filtered (no subscription at the other end begins it), not received.
+    `frames` are as the sender's application gave them.
     """
 
     send: int
@@ -119,6 +123,7 @@ class Message:
     fate: str
     detail: str = ""
     lost: tuple[str, ...] = ()  # for whom the wire dropped it: a PUB's message may have reached others
+    ends: tuple[tuple[str, str], ...] = ()  # if nobody received it: the sockets (actor, socket) that it may wait for
 
     @property
     def arrived(self) -> bool:
@@ -166,6 +171,15 @@ class Recording:
         """Append an event that comes from elsewhere, from the simulation say; large frames are kept as such."""
         kept = tuple(keep(f) for f in frames)
         self.add(Event(actor, kind, socket, kept, peer, peer_socket, detail=detail, at=at))
+
+    def note(self, actor: str, words: str, *, at: float | None = None) -> None:
+        """Write down what an actor decided or found: "suspected", say, or a result. A picture shows it in its column.
+
+        at  seconds on the clock of the other events; now, unless the clock is a simulation's
+        """
+        if not words:
+            raise ValueError("words: expected what was decided, got nothing")
+        self.add(Event(actor, "note", detail=words, at=time.monotonic() if at is None else at))
 
     def wait(
         self, kind: Kind, actor: str | None = None, *, socket: str | None = None, count: int = 1, timeout: float = 5.0
@@ -268,6 +282,7 @@ class _Pairing:
         self.wired: dict[int, list[Event]] = {}  # send -> what the wire did with it
         self.addressed = _addressed(events)
         self.opened = {(e.actor, e.socket): e.at for e in events if e.kind == "open"}
+        self.prefixes = _prefixes(events)
         open_: dict[tuple[str, str], int] = {}
         for i, e in enumerate(events):
             if e.kind == "send":
@@ -354,14 +369,37 @@ class _Pairing:
             fate = "doubled"
         else:
             fate = "received" if receives else "not received"
-        receivers = {self.events[r].actor for r in receives} | {w.to for w in wired if w.to}
-        if not receivers:
+        ends: set[tuple[str, str]] = set()
+        if not receives:
             joined = set() if e.socket.startswith("ROUTER") else self.links.get((e.actor, e.socket), set())
-            receivers = {actor for actor, _ in self.addressed.get(s, joined)}
-        receiver = receivers.pop() if len(receivers) == 1 else ""
+            ends = {(w.to, w.to_socket) for w in wired if w.to} or self.addressed.get(s, joined)
+            wanted = {end for end in ends if self._wants(end, e)}
+            if fate == "not received" and ends and not wanted and not wired:
+                fate = "filtered"
+            ends = wanted
+        actors = {self.events[r].actor for r in receives} | {w.to for w in wired if w.to} or {a for a, _ in ends}
+        receiver = actors.pop() if len(actors) == 1 else ""
         detail = outcome.detail if outcome is not None and outcome.kind == "refused" else ""
         lost = tuple(sorted(w.to for w in wired if w.kind == "dropped" and w.to))
-        return Message(s, receives, e.actor, receiver, e.frames, fate, detail, lost)
+        return Message(s, receives, e.actor, receiver, e.frames, fate, detail, lost, tuple(sorted(ends)))
+
+    def _wants(self, end: tuple[str, str], e: Event) -> bool:
+        """Whether a publication fits a subscription of that socket; one whose subscriptions are unknown takes all."""
+        known = self.prefixes.get(end, ())
+        first = e.frames[0].head if isinstance(e.frames[0], Large) else e.frames[0]
+        return not e.socket.startswith(("PUB", "XPUB")) or not known or first.startswith(tuple(known))
+
+
+def _prefixes(events: Iterable[Event]) -> dict[tuple[str, str], set[bytes]]:
+    """What each SUB and XSUB ever subscribed to, as far as it is known."""
+    result: dict[tuple[str, str], set[bytes]] = {}
+    for e in events:
+        if e.frames and isinstance(prefix := e.frames[0], bytes):
+            if e.kind == "subscribe":
+                result.setdefault((e.actor, e.socket), set()).add(prefix)
+            elif e.kind == "send" and e.socket.startswith("XSUB") and prefix[:1] == b"\1":
+                result.setdefault((e.actor, e.socket), set()).add(prefix[1:])
+    return result
 
 
 def _addressed(events: Iterable[Event]) -> dict[int, set[tuple[str, str]]]:

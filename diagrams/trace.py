@@ -3,20 +3,25 @@
 
     context = trace.Context(recording)            # and trace.AsyncContext(recording) for asyncio
 
-A socket writes under the name of its actor: the Context's, or that of the thread that opened it. Each traced socket
+A socket writes under the name of its actor: the Context's, or that of the thread that opened it. Where one thread
+plays several parts, `with trace.acting("Ann"):` names whose sockets are opened in it. Each traced socket
 puts its actor and its own name into the connection's metadata (X-actor, X-socket; frames stay as they are), so that
 over tcp and ipc a receiver's event names the sender. inproc has no metadata. `zmq.proxy` moves messages in C, where
 no Python sees them: its sockets show bind and connect only.
 
 Written are: open, bind, connect, close; for a message the intent before it is sent, then sent or refused; what
-arrives; barred, where the socket does not allow to receive; and a wait on one socket that ends in vain (`poll` with
-a timeout, or RCVTIMEO). An empty-handed attempt that did not mean to wait (DONTWAIT) is not written.
+arrives; barred, where the socket does not allow to receive; what a SUB subscribes to; and a wait on one socket that
+ends in vain (`poll` with a timeout, or RCVTIMEO). An empty-handed attempt that did not mean to wait (DONTWAIT) is not
+written, and nothing of a monitor's own socket.
 """
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 import zmq
@@ -24,7 +29,27 @@ import zmq.asyncio
 
 from .recording import Event, Kind, Large, keep
 
-NOTEBOOK = "notebook"  # the name of whoever acts in the main thread
+NOTEBOOK = "notebook"  # the name of whoever acts in the main thread, or in one to which nobody gave a name
+UNNAMED = re.compile(r"(Thread|Dummy|ThreadPoolExecutor|asyncio)[-_]\d.*")  # what Python calls such threads
+_PART: ContextVar[str | None] = ContextVar("part", default="")  # who opens sockets; None: they are not traced
+
+
+@contextmanager
+def acting(name: str) -> Iterator[None]:
+    """Sockets opened inside belong to this actor, whichever thread opens them: one thread can play two parts."""
+    if not name:
+        raise ValueError("name: expected the name of an actor, got nothing")
+    with _part(name):
+        yield
+
+
+@contextmanager
+def _part(name: str | None) -> Iterator[None]:
+    token = _PART.set(name)
+    try:
+        yield
+    finally:
+        _PART.reset(token)
 
 
 class Sink(Protocol):
@@ -129,6 +154,18 @@ class _Traced:
         if self._pen:
             self._pen.write("connect", detail=addr if isinstance(addr, str) else addr.decode())
         return result
+
+    def setsockopt(self, option: int, optval: Any) -> None:
+        super().set(option, optval)  # type: ignore[misc]
+        if self._pen and option in (zmq.SUBSCRIBE, zmq.UNSUBSCRIBE):
+            prefix = optval.encode() if isinstance(optval, str) else bytes(optval)
+            self._pen.write("subscribe" if option == zmq.SUBSCRIBE else "unsubscribe", (prefix,))
+
+    set = setsockopt
+
+    def get_monitor_socket(self, *args: Any, **more: Any) -> Any:
+        with _part(None):
+            return super().get_monitor_socket(*args, **more)  # type: ignore[misc]
 
     def close(self, linger: int | None = None) -> None:
         if self._pen and not self.closed:  # type: ignore[attr-defined]
@@ -265,8 +302,10 @@ class Context(zmq.Context[Socket]):
         if socket_class is zmq.Socket:  # a blocking one is asked for, from an asyncio context: that is traced, too
             socket_class = Socket
         sock = super().socket(socket_type, socket_class, **options)
-        if self._sink is not None and isinstance(sock, (Socket, AsyncSocket)):
-            actor = self._actor or _thread()
+        part = _PART.get()
+        if self._sink is not None and part is not None and isinstance(sock, (Socket, AsyncSocket)):
+            usual = self._actor or _thread()
+            actor = part or usual
             kind = zmq.SocketType(socket_type).name
             with self._lock:
                 number = self._names[actor, kind] = self._names.get((actor, kind), 0) + 1
@@ -278,7 +317,7 @@ class Context(zmq.Context[Socket]):
                 sock.attach(pen)
             else:
                 sock._pen = pen
-            pen.write("open")
+            pen.write("open", detail=usual if part else "")
         return sock
 
 
@@ -290,7 +329,7 @@ class AsyncContext(Context):
 
 def _thread() -> str:
     current = threading.current_thread()
-    return NOTEBOOK if current is threading.main_thread() else current.name
+    return NOTEBOOK if current is threading.main_thread() or UNNAMED.fullmatch(current.name) else current.name
 
 
 class _Lines:

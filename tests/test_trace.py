@@ -12,6 +12,7 @@ import random
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -775,3 +776,78 @@ def test_a_buffer_that_does_not_lie_row_by_row_is_recorded_as_it_travels() -> No
         push.send(numpy.asfortranarray(numpy.array([[1, 2], [3, 4]], numpy.uint8)))
         assert pull.recv() == b"\1\3\2\4"
     assert [e.frames for e in recording if e.kind == "send"] == [(b"\1\3\2\4",)]
+
+
+# -- names ----------------------------------------------------------------------------------------------------
+
+
+def test_what_a_subscriber_subscribes_to_is_written_however_it_says_so(style: str) -> None:
+    floor = Floor(style)
+    sub = floor.open("reader", zmq.SUB)
+    sub.subscribe(b"a")
+    sub.setsockopt(zmq.SUBSCRIBE, b"b")
+    sub.setsockopt_string(zmq.SUBSCRIBE, "c")
+    sub.subscribe = b"d"
+    sub.unsubscribe("a")
+    floor.close()
+    told = [(e.kind, e.frames) for e in floor.recording if "subscribe" in e.kind]
+    assert told == [*(("subscribe", (p,)) for p in (b"a", b"b", b"c", b"d")), ("unsubscribe", (b"a",))]
+
+
+def test_a_publication_that_nobody_subscribed_to_is_filtered_and_one_that_waits_is_not(style: str) -> None:
+    async def scene(floor: Floor) -> None:
+        pub = floor.bind("paper", zmq.XPUB)
+        sub = floor.connect("reader", zmq.SUB, pub)
+        sub.subscribe(b"tea")
+        await hear(pub)
+        for news in (b"tea", b"tea again", b"milk"):
+            await say(pub, news)
+        await hear(sub)
+
+    fates = [(m.fate, m.receiver) for m in recorded(style, scene).messages() if m.sender == "paper"]
+    assert fates == [("received", "reader"), ("not received", "reader"), ("filtered", "")]
+
+
+def test_one_thread_can_play_two_parts_and_a_receiver_knows_which(style: str) -> None:
+    async def scene(floor: Floor) -> None:
+        desk = floor.bind("desk", zmq.ROUTER)
+        for name in ("Ann", "Bob"):
+            with trace.acting(name):
+                guest = floor.connect("notebook", zmq.DEALER, desk)
+            await say(guest, b"hello")
+            await hear(desk)
+        await say(floor.connect("notebook", zmq.DEALER, desk), b"hello")
+        await hear(desk)
+
+    run = recorded(style, scene)
+    assert [m.sender for m in run.messages()] == ["Ann", "Bob", "notebook"]
+    assert [e.peer for e in run if e.kind == "receive"] == ["Ann", "Bob", "notebook"]
+    assert {e.detail for e in run if e.kind == "open" and e.actor in ("Ann", "Bob")} == {"notebook"}
+
+
+def test_a_part_has_a_name() -> None:
+    with pytest.raises(ValueError, match="name: expected the name of an actor"), trace.acting(""):
+        pass
+
+
+def test_a_monitor_leaves_no_trace_of_its_own(style: str) -> None:
+    async def scene(floor: Floor) -> None:
+        server = floor.bind("server", zmq.REP)
+        monitor = server.get_monitor_socket(zmq.EVENT_ACCEPTED)
+        floor.connect("client", zmq.REQ, server)
+        await hear(monitor)
+        server.disable_monitor()
+        monitor.close()
+
+    assert {e.socket for e in recorded(style, scene)} == {"REP", "REQ"}
+
+
+def test_a_thread_that_nobody_named_belongs_to_the_notebook() -> None:
+    run = Recording()
+    with trace.Context(run) as context, ThreadPoolExecutor() as pool:
+        pool.submit(lambda: context.socket(zmq.PAIR).close()).result(WAIT / 1000)
+        for name in ("", "cook"):
+            thread = threading.Thread(target=lambda: context.socket(zmq.PAIR).close(), name=name or None)
+            thread.start()
+            thread.join()
+    assert [e.actor for e in run if e.kind == "open"] == ["notebook", "notebook", "cook"]
