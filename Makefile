@@ -1,33 +1,44 @@
-# make lab    JupyterLab at the first lesson; PORT=9000 chooses the port
-# make test   everything is checked: code, recipes, exercises, notebooks
-# make lint   only the quick checks
-# make bench  how fast, as ratios measured in one run
-# make soak   ten thousand seeds for each recipe with an invariant
-# make lock   look for newer versions of what is pinned
+# make lab      JupyterLab at the first lesson; PORT=9000 chooses the port
+# make test     everything is checked: code, recipes, exercises, notebooks
+# make lint     only the quick checks
+# make browser  every notebook in a real browser, of which make test opens a few
+# make index    writes what is made from the lessons: tables of README.md, the index, their pictures
+# make bench    how fast, as ratios measured in one run
+# make soak     ten thousand seeds for each recipe with an invariant
+# make lock     look for newer versions of what is pinned
 
 PYTHON = python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
-# By module or class, in the order of their names: the browser is slow and has to begin early.
-PYTEST = .venv/bin/pytest -n 2 --dist loadscope --no-loadscope-reorder
+# By module and notebook, in the order of their names: the browser is slow and has to begin early.
+PYTEST = .venv/bin/pytest -n auto --dist loadscope --no-loadscope-reorder
+NBVAL = --nbval --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout=100
 
 # A browser is opened where there is a screen; a chosen port is kept or refused.
 SCREEN = $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname))
 LAB_OPTIONS = $(if $(SCREEN),,--no-browser) $(if $(PORT),--port=$(PORT) --ServerApp.port_retries=0)
 
-.PHONY: lab test lint bench soak lock
+# What is started a thousand times is compiled once.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: lab test lint browser index bench soak lock
 
 lab: .venv/lab
 	.venv/bin/jupyter lab --allow-root --LabApp.default_url=/lab/tree/guide_notebooks/11_start_here.ipynb $(LAB_OPTIONS)
 
 test: lint
-	$(PYTEST) -p no:nbval
+	$(PYTEST) $(NBVAL) tests guide_notebooks exercises
 	.venv/bin/python -m exercises prove
-	$(PYTEST) --nbval --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout=30 guide_notebooks exercises
 
 lint: .venv/test
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+
+browser: .venv/test
+	.venv/bin/pytest -n 2 -p no:nbval -m "" tests/test_browser.py
+
+index: .venv/lab
+	.venv/bin/python guide_notebooks/workbook.py
 
 bench: .venv/test
 	.venv/bin/python tests/bench.py

@@ -8,11 +8,12 @@ A lesson's metadata hold, under "workbook", the words that it introduces, each w
 it explains. A cell tagged `socket-table` prints a table of socket types, one heading and a line each.
 """
 
+import base64
 import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,8 @@ TABLE = "socket-table"  # the tag of a cell that prints such a table
 
 Notebook = dict[str, Any]
 LINK = re.compile(r"!?\[([^\]]*)\]\(([^)\s]+)\)")
+NAMED = re.compile(r"(?<![\d,.])\d\d [a-z][a-z0-9]*_[a-z0-9_]+|(?<=[Ll]esson )\d\d [a-z]\w+")  # a lesson
+DRAWN = re.compile(r'(?s)<svg.*</svg>|<img [^>]*src="data:image/png;base64,([^"]+)"')
 NEED = re.compile(r"(?P<number>\d\d) (?P<slug>[a-z][a-z0-9_]*)")
 
 
@@ -94,6 +97,15 @@ def source(cell: dict[str, Any]) -> str:
 def cells(notebook: Notebook, kind: str) -> Iterator[dict[str, Any]]:
     """The cells of one kind that hold anything."""
     return (cell for cell in notebook["cells"] if cell["cell_type"] == kind and source(cell).strip())
+
+
+def pictures(cell: dict[str, Any]) -> list[tuple[re.Match[str], str]]:
+    """The pictures that a cell's outputs hold, each with its alternative in words. A PNG is the match's first group."""
+    found = []
+    for data in (output.get("data", {}) for output in cell["outputs"]):
+        if drawn := DRAWN.search("".join(data.get("image/svg+xml", data.get("text/html", "")))):
+            found.append((drawn, "".join(data.get("text/plain", ""))))
+    return found
 
 
 def prose(notebook: Notebook) -> str:
@@ -241,18 +253,31 @@ def table() -> str:
     return "\n".join(rows)
 
 
+def to_come() -> str:
+    """The lessons that others name and that do not stand yet."""
+    told = " ".join(LINK.sub("", prose(load(path))) for path in notebooks(LESSONS))
+    standing = {each.number for each in lessons()}
+    named = {name for name in NAMED.findall(told) if int(name[:2]) not in standing}
+    return f"Named in these, and to come: {', '.join(sorted(named))}." if named else ""
+
+
 def paths(folder: str = f"{LESSONS}/") -> str:
-    lines = []
+    rows = ["| path | for | lessons | minutes |", "|---|---|---|---|"]
     for name, meaning in PATHS.items():
-        steps = along(name)
-        if steps:
-            way = " → ".join(f"[{each.number}]({folder}{each.stem}.ipynb)" for each in steps)
+        if steps := along(name):
+            way = ", ".join(f"[{each.number}]({folder}{each.stem}.ipynb)" for each in steps)
             read, practice = sum(each.read for each in steps), sum(each.exercise for each in steps)
-            lines.append(f"- **{name}** ({meaning}): {way}; {read} minutes to read, {practice} for the exercises")
-    return "\n".join(lines)
+            rows.append(f"| **{name}** | {meaning} | {way} | {read} + {practice} |")
+    return "\n".join(rows)
 
 
-GENERATED = {"badge": badge, "clone": clone, "lessons": table, "paths": paths}
+GENERATED: dict[str, Callable[[], str]] = {
+    "badge": badge,
+    "picture": lambda: f"![{SHOWN}]({picture()[0]})",
+    "clone": clone,
+    "lessons": lambda: f"{table()}\n\n{to_come()}".strip(),
+    "paths": paths,
+}
 
 
 def written(text: str) -> str:
@@ -266,16 +291,18 @@ def written(text: str) -> str:
 
 
 # README's picture: the drawing that this cell of this lesson has stored.
-PICTURE, PICTURE_FROM, PICTURE_CELL = "diagrams/lazy_pirate.svg", "41_lazy_pirate", 'lossy("back")'
+PICTURE, PICTURE_FROM, PICTURE_CELL = "diagrams/lazy_pirate", "41_lazy_pirate", 'lossy("back")'
+SHOWN = "A client asks, hears nothing, gives up, and asks again on a new socket"
 
 
-def picture() -> str:
-    """The SVG of the cell that README shows. Raises ValueError where the lesson has none."""
+def picture() -> tuple[str, bytes]:
+    """The file that README shows, and what it holds. Raises ValueError where the lesson has no such picture."""
     for cell in cells(load(ROOT / LESSONS / f"{PICTURE_FROM}.ipynb"), "code"):
         if source(cell) == PICTURE_CELL:
-            for output in cell["outputs"]:
-                if "image/svg+xml" in output.get("data", {}):
-                    return "".join(output["data"]["image/svg+xml"]).rstrip() + "\n"
+            for drawn, _ in pictures(cell):
+                if drawn[1]:
+                    return f"{PICTURE}.png", base64.b64decode(drawn[1])
+                return f"{PICTURE}.svg", drawn[0].encode() + b"\n"
     raise ValueError(f"{PICTURE_FROM} has no picture under {PICTURE_CELL!r}")
 
 
@@ -378,7 +405,8 @@ def main() -> None:
     sys.path.insert(0, str(ROOT))
     from diagrams.draw import Picture
 
-    (ROOT / PICTURE).write_text(picture(), encoding="utf-8")
+    file, drawn = picture()
+    (ROOT / file).write_bytes(drawn)
     (ROOT / MAP).write_text(Picture(*drawing()).svg, encoding="utf-8")
     (ROOT / INDEX).write_text(json.dumps(index(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     readme = ROOT / "README.md"

@@ -21,6 +21,7 @@ from patterns.stage import Stage
 
 SETTLE = 2.0  # seconds: what ends by itself is given this long
 PROC = Path("/proc/self")
+PER_CORE, MOST = 3, 24  # processes that test at once
 
 
 def alive() -> dict[str, str]:
@@ -54,6 +55,13 @@ def left_behind(before: dict[str, str], settle: float = SETTLE) -> list[str]:
         gc.collect()
         threading.Event().wait(0.01)
     return sorted(left)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes `-n auto` starts: more than there are cores, for most tests wait more than they compute."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(PER_CORE * cores, MOST)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -47,11 +47,12 @@ def pins(path: str) -> dict[str, str]:
 
 
 def test_readme_is_what_the_notebooks_headers_say() -> None:
-    assert read("README.md") == workbook.written(read("README.md")), "run: python tests/workbook.py"
+    assert read("README.md") == workbook.written(read("README.md")), "run: make index"
 
 
 def test_readmes_picture_is_the_one_that_the_lesson_has_stored() -> None:
-    assert read(workbook.PICTURE) == workbook.picture(), "run: python tests/workbook.py"
+    file, drawn = workbook.picture()
+    assert (ROOT / file).read_bytes() == drawn, "run: make index"
 
 
 def test_readme_is_written_anew_where_it_differs() -> None:
@@ -60,12 +61,12 @@ def test_readme_is_written_anew_where_it_differs() -> None:
 
 
 def test_the_index_is_what_the_lessons_say() -> None:
-    assert json.loads(read(workbook.INDEX)) == workbook.index(), "run: python tests/workbook.py"
+    assert json.loads(read(workbook.INDEX)) == workbook.index(), "run: make index"
 
 
 def test_the_picture_of_the_index_shows_what_needs_what() -> None:
     shown = re.findall(r"(?s)<desc>(.*?)</desc>", read(workbook.MAP))
-    assert shown == [workbook.drawing()[1].partition("\n")[2]], "run: python tests/workbook.py"
+    assert shown == [workbook.drawing()[1].partition("\n")[2]], "run: make index"
 
 
 def test_no_two_lessons_introduce_one_word() -> None:

@@ -292,12 +292,10 @@ def _(notebook: Notebook, path: Path) -> Complaints:
 
 @check("it shows a picture of a run", lambda nb: [cell.update(outputs=[]) for cell in code(nb)], (LESSONS,))
 def _(notebook: Notebook, path: Path) -> Complaints:
-    drawn = [
-        output for cell in code(notebook) for output in cell["outputs"] if "image/svg+xml" in output.get("data", {})
-    ]
+    drawn = [words for cell in code(notebook) for _, words in workbook.pictures(cell)]
     if not drawn:
-        yield "none of its cells shows an SVG"
-    if not all(output["data"].get("text/plain") for output in drawn):
+        yield "none of its cells shows one"
+    if not all(drawn):
         yield "a picture has no text alternative"
 
 
