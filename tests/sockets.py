@@ -5,10 +5,12 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -52,6 +54,43 @@ def guarantees_hold(table: dict[str, tuple[str, str]], tests: dict[str, Any]) ->
         assert callable(tests.get(test)), f"there is no {test}"
 
 
+def address(stage: Stage, transport: str, name: str) -> str:
+    """Where to bind by this transport; `bound_at` tells which port it has become."""
+    return "tcp://127.0.0.1:*" if transport == "tcp" else stage.endpoint(name)
+
+
+class Service:
+    """Work that notes each request and, while it is held, is not done with any."""
+
+    def __init__(self) -> None:
+        self.got: Queue[bytes] = Queue()
+        self.seen: list[bytes] = []
+        self.go = threading.Event()
+        self.go.set()
+
+    def __call__(self, request: bytes) -> bytes:
+        self.seen.append(request)
+        number = len(self.seen)
+        self.got.put(request)
+        assert self.go.wait(WAIT)
+        return self.answer(request, number)
+
+    def answer(self, request: bytes, number: int) -> bytes:
+        return request.upper()
+
+
+def thinker(ctx: zmq.Context[Any], told: str, role: Callable[..., None], *ends: str) -> None:
+    """Play a role, for a process, that tells what its first request is and thinks about it for ever."""
+    with ctx.socket(zmq.DEALER) as tell:
+        tell.connect(told)
+
+        def think(request: bytes) -> bytes:
+            tell.send(request)
+            return bytes(tell.recv())
+
+        role(ctx, *ends, think)
+
+
 # -- under CURVE --------------------------------------------------------------------------------------------------
 
 
@@ -90,6 +129,12 @@ def turned_away(street: Stage, kind: int, endpoint: str, says: Sequence[bytes] =
             assert recv_monitor_message(monitor)["event"] != zmq.EVENT_HANDSHAKE_SUCCEEDED, "the stranger was let in"
         stranger.disable_monitor()
     assert not stranger.poll(0), "the stranger has heard something"
+
+
+def bound_at(recording: Recording, actor: str, count: int = 1) -> list[str]:
+    """Where the first so many sockets are bound that a recorded actor binds."""
+    recording.wait("bind", actor, count=count, timeout=WAIT)
+    return [event.detail for event in recording if (event.kind, event.actor) == ("bind", actor)][:count]
 
 
 # -- from the shell -----------------------------------------------------------------------------------------------

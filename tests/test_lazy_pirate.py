@@ -6,11 +6,9 @@ the tries are many, for only the number of those that were needed depends on how
 """
 
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from queue import Queue
 from typing import Any
 
 import pytest
@@ -18,6 +16,9 @@ import zmq
 from sockets import (
     MS,
     WAIT,
+    Service,
+    address,
+    bound_at,
     bound_to,
     curve,
     ended,
@@ -45,25 +46,15 @@ Ask = Callable[..., bytes]
 ways = pytest.mark.parametrize("way", [ask, relaxed], ids=["ask", "relaxed"])
 
 
-class Service:
-    """Work that notes each request, numbers its answers and, while it is held, does not answer."""
+class Numbered(Service):
+    """A service that numbers its answers."""
 
-    def __init__(self) -> None:
-        self.got: Queue[bytes] = Queue()
-        self.seen: list[bytes] = []
-        self.go = threading.Event()
-        self.go.set()
-
-    def __call__(self, request: bytes) -> bytes:
-        self.seen.append(request)
-        number = len(self.seen)
-        self.got.put(request)
-        assert self.go.wait(WAIT)
+    def answer(self, request: bytes, number: int) -> bytes:
         return b"%s, no. %d" % (request, number)
 
 
 def all_answers() -> list[bytes]:
-    """What a Service may answer to any try."""
+    """What it may answer to any try."""
     return [b"tea, no. %d" % n for n in range(1, MANY + 1)]
 
 
@@ -74,7 +65,7 @@ def later_answers() -> list[bytes]:
 
 @pytest.fixture
 def held(stage: Stage) -> Iterator[Service]:
-    service = Service()
+    service = Numbered()
     service.go.clear()
     yield service
     service.go.set()
@@ -106,15 +97,13 @@ def test_replies_come_back_in_the_order_of_the_requests(transport: str, traced: 
 
 
 def play_server(stage: Stage, recording: Recording, transport: str) -> str:
-    """Play a server whose tracing Context makes known where it is bound."""
-    stage.play(server, "tcp://127.0.0.1:*" if transport == "tcp" else stage.endpoint("server"))
-    recording.wait("bind", "server")
-    return next(e.detail for e in recording if (e.kind, e.actor) == ("bind", "server"))
+    stage.play(server, address(stage, transport, "server"))
+    return bound_at(recording, "server")[0]
 
 
 @ways
 def test_a_server_that_answers_in_time_works_once(stage: Stage, way: Ask) -> None:
-    service = Service()
+    service = Numbered()
     stage.play(server, stage.endpoint("server"), service)
     assert stage.play(way, b"tea", stage.endpoint("server"), WAIT).result(WAIT) == b"tea, no. 1"
     assert service.seen == [b"tea"]
@@ -206,7 +195,7 @@ def test_guarantees_name_tests_of_this_file() -> None:
 @pytest.mark.parametrize("direction", ["forward", "back"], ids=["request", "reply"])
 @ways
 def test_a_lost_message_is_asked_again(stage: Stage, way: Ask, direction: Any) -> None:
-    service = Service()
+    service = Numbered()
     stage.play(server, stage.endpoint("server"), service)
     with Wire(stage.endpoint("server")) as wire:
         wire.drop(direction, 1)
@@ -230,7 +219,7 @@ def test_a_reply_later_than_the_timeout_makes_the_server_work_twice(stage: Stage
 
 @ways
 def test_a_reply_that_the_wire_holds_back_until_the_second_try_is_dropped(stage: Stage, way: Ask) -> None:
-    service = Service()
+    service = Numbered()
     stage.play(server, stage.endpoint("server"), service)
     with Wire(stage.endpoint("server")) as wire:
         wire.delay("back", 1, until=("forward", 2))

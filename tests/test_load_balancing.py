@@ -16,6 +16,8 @@ from sockets import (
     MS,
     STUCK,
     WAIT,
+    address,
+    bound_at,
     bound_to,
     curve,
     ended,
@@ -23,6 +25,7 @@ from sockets import (
     guarantees_hold,
     shell,
     signals,
+    thinker,
     transports,
     turned_away,
     under_curve,
@@ -87,26 +90,13 @@ def sign(request: bytes) -> bytes:
     return threading.current_thread().name.encode()
 
 
-def thinker(ctx: zmq.Context[Any], backend: str, told: str) -> None:
-    """A worker that tells what its first request is and thinks about it for ever."""
-    with ctx.socket(zmq.DEALER) as tell:
-        tell.connect(told)
-
-        def think(request: bytes) -> bytes:
-            tell.send(request)
-            return bytes(tell.recv())
-
-        worker(ctx, backend, think)
-
-
 # -- in fair weather ----------------------------------------------------------------------------------------------
 
 
 def play_all(home: Stage, recording: Recording, abroad: Stage, transport: str) -> Actor:
     """A broker on a tracing Context that makes known where it is bound; client and worker are elsewhere."""
-    home.play(broker, *(["tcp://127.0.0.1:*"] * 2 if transport == "tcp" else ends(home)))
-    recording.wait("bind", "broker", count=2, timeout=WAIT)
-    front, back = (e.detail for e in recording if e.kind == "bind")
+    home.play(broker, address(home, transport, "frontend"), address(home, transport, "backend"))
+    front, back = bound_at(recording, "broker", 2)
     abroad.play(worker, back)
     return abroad.play(client, "tea", "milk", frontend=front)
 
@@ -123,7 +113,7 @@ def test_requests_are_answered(recording: Recording, transport: str, traced: boo
 def test_under_curve_only_who_has_the_keys_is_served(recording: Recording, transport: str) -> None:
     with under_curve(recording) as (home, abroad, street):
         asking = play_all(home, recording, abroad, transport)
-        front, back = (e.detail for e in recording if (e.kind, e.actor) == ("bind", "broker"))
+        front, back = bound_at(recording, "broker", 2)
         with turned_away(street, zmq.REQ, front, [b"let me in"]), turned_away(street, zmq.REQ, back, [b"READY"]):
             assert asking.result(WAIT) == ["TEA", "MILK"]
         assert not any(b"let me in" in e.frames for e in recording if e.kind == "receive")
@@ -401,7 +391,7 @@ def play_thinker(stage: Stage) -> tuple[Any, Any, Any]:
     """A worker in a process, with a request in its hands; the client that waits; and what it hears of the worker."""
     told = stage.socket(zmq.DEALER, rcvtimeo=MS)
     told.bind(stage.endpoint("told"))
-    victim = stage.spawn(thinker, stage.endpoint("backend"), stage.endpoint("told"))
+    victim = stage.spawn(thinker, stage.endpoint("told"), worker, stage.endpoint("backend"))
     asks = guest(stage)
     assert told.recv() == b"tea"
     return victim, asks, told
@@ -420,7 +410,7 @@ def test_a_restarted_worker_gets_new_requests_and_not_the_old_one(stage: Stage) 
     start(stage)
     victim, asks, told = play_thinker(stage)
     victim.kill()
-    stage.spawn(thinker, stage.endpoint("backend"), stage.endpoint("told"), name="restarted")
+    stage.spawn(thinker, stage.endpoint("told"), worker, stage.endpoint("backend"), name="restarted")
     guest(stage, b"milk")
     assert told.recv() == b"milk"
     assert not told.poll(STUCK * 1000)

@@ -20,6 +20,7 @@ import zmq
 from sockets import (
     MS,
     WAIT,
+    bound_at,
     bound_to,
     curve,
     ended,
@@ -1152,8 +1153,7 @@ def test_under_curve_only_who_has_the_keys_is_served() -> None:
     recording = Recording()
     with under_curve(recording) as (home, abroad, street):
         home.play(broker, "tcp://127.0.0.1:*")
-        recording.wait("bind", "broker")
-        endpoint = next(e.detail for e in recording if (e.kind, e.actor) == ("bind", "broker"))
+        [endpoint] = bound_at(recording, "broker")
         abroad.play(partial(worker, endpoint=endpoint), "tea")
         with turned_away(street, zmq.DEALER, endpoint, ask()[1:]):
             assert drink(abroad, "hello", endpoint=endpoint).result(WAIT) == [b"hello"]

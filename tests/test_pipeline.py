@@ -26,6 +26,7 @@ from sockets import (
     is_stuck,
     shell,
     signals,
+    thinker,
     transports,
     turned_away,
     under_curve,
@@ -62,18 +63,6 @@ def bound(stage: Stage, kind: int, name: str) -> Any:
 def around_a_worker(stage: Stage) -> tuple[Any, Any, Any]:
     """What the test binds where it plays ventilator and sink itself: PUSH, and PULLs of results and READYs."""
     return bound(stage, zmq.PUSH, "tasks"), bound(stage, zmq.PULL, "results"), bound(stage, zmq.PULL, "ready")
-
-
-def thinker(ctx: zmq.Context[Any], tasks: str, results: str, ready: str, told: str) -> None:
-    """A worker that tells what its first task is and thinks about it for ever."""
-    with ctx.socket(zmq.DEALER) as tell:
-        tell.connect(told)
-
-        def think(task: bytes) -> bytes:
-            tell.send(task)
-            return bytes(tell.recv())
-
-        worker(ctx, tasks, results, ready, think)
 
 
 @contextmanager
@@ -307,7 +296,7 @@ def test_guarantees_name_tests_of_this_file() -> None:
 
 def play_thinker(stage: Stage) -> tuple[Process, Any]:
     told = bound(stage, zmq.DEALER, "told")
-    return stage.spawn(thinker, *ends(stage), stage.endpoint("told")), told
+    return stage.spawn(thinker, stage.endpoint("told"), worker, *ends(stage)), told
 
 
 def test_a_worker_that_dies_takes_its_share_with_it(stage: Stage) -> None:

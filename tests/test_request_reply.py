@@ -4,10 +4,8 @@
 That a client waits for ever is shown by a deadline that passes while everybody else is served.
 """
 
-import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-from queue import Queue
 from typing import Any
 
 import pytest
@@ -15,6 +13,9 @@ import zmq
 from sockets import (
     MS,
     WAIT,
+    Service,
+    address,
+    bound_at,
     bound_to,
     curve,
     ended,
@@ -23,6 +24,7 @@ from sockets import (
     is_stuck,
     shell,
     signals,
+    thinker,
     transports,
     turned_away,
     under_curve,
@@ -35,22 +37,6 @@ from patterns.request_reply import GUARANTEES, client, server
 from patterns.stage import Actor, Stage
 
 
-class Service:
-    """Work that notes each request and, while it is held, does not answer."""
-
-    def __init__(self) -> None:
-        self.got: Queue[bytes] = Queue()
-        self.seen: list[bytes] = []
-        self.go = threading.Event()
-        self.go.set()
-
-    def __call__(self, request: bytes) -> bytes:
-        self.seen.append(request)
-        self.got.put(request)
-        assert self.go.wait(WAIT)
-        return request.upper()
-
-
 @pytest.fixture
 def held(stage: Stage) -> Iterator[Service]:
     service = Service()
@@ -61,18 +47,6 @@ def held(stage: Stage) -> Iterator[Service]:
 
 def ask(stage: Stage, endpoint: str, *requests: str, name: str = "client") -> Actor:
     return stage.play(partial(client, endpoint=endpoint), *requests, name=name)
-
-
-def busy_server(ctx: zmq.Context[Any], endpoint: str, told: str) -> None:
-    """A server that tells what it was asked and is never done with it."""
-    with ctx.socket(zmq.DEALER) as tell:
-        tell.connect(told)
-
-        def work(request: bytes) -> bytes:
-            tell.send(request)
-            return bytes(tell.recv())
-
-        server(ctx, endpoint, work)
 
 
 # -- in fair weather ----------------------------------------------------------------------------------------------
@@ -88,10 +62,8 @@ def test_replies_come_back_in_the_order_of_the_requests(transport: str, traced: 
 
 
 def play_server(stage: Stage, recording: Recording, transport: str) -> str:
-    """Play a server whose tracing Context makes known where it is bound."""
-    stage.play(server, "tcp://127.0.0.1:*" if transport == "tcp" else stage.endpoint("server"))
-    recording.wait("bind", "server")
-    return next(e.detail for e in recording if (e.kind, e.actor) == ("bind", "server"))
+    stage.play(server, address(stage, transport, "server"))
+    return bound_at(recording, "server")[0]
 
 
 def test_a_plain_server_answers_until_its_stage_ends(stage: Stage) -> None:
@@ -199,7 +171,7 @@ def crash(stage: Stage) -> Actor:
     """Kill a server while it has a client's request, and return that client."""
     told = stage.socket(zmq.DEALER, rcvtimeo=MS)
     told.bind(stage.endpoint("told"))
-    process = stage.spawn(busy_server, stage.endpoint("server"), stage.endpoint("told"), name="server")
+    process = stage.spawn(thinker, stage.endpoint("told"), server, stage.endpoint("server"))
     asking = ask(stage, stage.endpoint("server"), "hello")
     assert told.recv() == b"hello"
     process.kill()

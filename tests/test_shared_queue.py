@@ -16,6 +16,8 @@ from sockets import (
     MS,
     STUCK,
     WAIT,
+    address,
+    bound_at,
     bound_to,
     curve,
     ended,
@@ -24,6 +26,7 @@ from sockets import (
     is_stuck,
     shell,
     signals,
+    thinker,
     transports,
     turned_away,
     under_curve,
@@ -49,18 +52,6 @@ def sign(request: bytes) -> bytes:
 def signed(ctx: zmq.Context[Any], backend: str, name: str) -> None:
     """A service that signs what it does, for a process."""
     service(ctx, backend, lambda request: request + b" by " + name.encode())
-
-
-def thinker(ctx: zmq.Context[Any], backend: str, told: str) -> None:
-    """A service that tells what it was asked and thinks about it for ever."""
-    with ctx.socket(zmq.DEALER) as tell:
-        tell.connect(told)
-
-        def think(request: bytes) -> bytes:
-            tell.send(request)
-            return bytes(tell.recv())
-
-        service(ctx, backend, think)
 
 
 def ask(stage: Stage, *requests: str, name: str = "client") -> Actor:
@@ -165,12 +156,9 @@ def test_a_rep_says_that_it_has_something_and_has_nothing_when_the_delimiter_is_
 # -- in fair weather ----------------------------------------------------------------------------------------------
 
 
-def bound_broker(home: Stage, recording: Recording, transport: str) -> tuple[str, str]:
-    """Play a broker whose tracing Context makes known where it is bound."""
-    home.play(broker, *(["tcp://127.0.0.1:*"] * 2 if transport == "tcp" else ends(home)))
-    recording.wait("bind", "broker", count=2, timeout=WAIT)
-    where = {e.socket: e.detail for e in recording if (e.kind, e.actor) == ("bind", "broker")}
-    return where["ROUTER"], where["DEALER"]
+def bound_broker(home: Stage, recording: Recording, transport: str) -> list[str]:
+    home.play(broker, address(home, transport, "clients"), address(home, transport, "services"))
+    return bound_at(recording, "broker", 2)
 
 
 @transports
@@ -370,7 +358,7 @@ def crash(stage: Stage) -> Actor:
     told = stage.socket(zmq.DEALER, rcvtimeo=MS)
     told.bind(stage.endpoint("told"))
     stage.play(broker, *ends(stage))
-    process: Process = stage.spawn(thinker, stage.endpoint("services"), stage.endpoint("told"))
+    process: Process = stage.spawn(thinker, stage.endpoint("told"), service, stage.endpoint("services"))
     asking = ask(stage, "hello")
     assert told.recv() == b"hello"
     process.kill()
