@@ -137,7 +137,8 @@ class _Telling:
         self.ids = _ids(events)
         self.messages = messages
         self.reopened = _reopened(events)
-        rows = self._ordered({m.send for m in messages if m.receives and m.fate in ("received", "doubled")})
+        level = [m for m in messages if m.receives and m.fate in ("received", "doubled")]
+        rows = self._ordered({m.send for m in level if not any(self._through(m, *pause) for pause in self.pauses)})
         self.rows = _folded(rows)
         self.actors = list(
             dict.fromkeys(
@@ -147,6 +148,10 @@ class _Telling:
                 if name and name != WIRE
             )
         )
+
+    def _through(self, m: Message, begin: float, end: float) -> bool:
+        """Whether a message was sent before a pause and received after it."""
+        return self.events[m.send].at <= begin and any(self.events[r].at >= end for r in m.receives)
 
     def _ordered(self, joined: set[int]) -> list[_Row]:
         """The rows by causal depth. `joined` are the messages to be drawn level; those that cross others are not."""
@@ -218,19 +223,25 @@ class _Telling:
         return sorted({self.events[r].actor for r in m.receives}) or list(m.lost) or [m.receiver]
 
     def _say(self, m: Message) -> str:
-        names = self.receivers(m) if m.fate != "filtered" else ["nobody"]
-        if names == [""]:  # each of a publication's ends, or one of several
-            both = " and " if self.events[m.send].socket.startswith(("PUB", "XPUB")) else " or "
-            whom = both.join(sorted({actor for actor, _ in m.ends})) or "nobody known"
-        else:
-            whom = " and ".join(names)
-        words = f"{m.sender} → {whom}: {self.show(self.events[m.send])}"
+        words = f"{m.sender} → {self.whom(m)}: {self.show(self.events[m.send])}"
         if got := self.received_as(m):
             words += f", received as {got}"
         if m.receives and m.lost:
             words += f", dropped on its way to {' and '.join(m.lost)}"
+        return ", ".join(filter(None, [words, self.fate(m)]))
+
+    def whom(self, m: Message) -> str:
+        """Who has a message, or for whom it was."""
+        names = self.receivers(m) if m.fate != "filtered" else ["nobody"]
+        if names != [""]:
+            return " and ".join(names)
+        all_of_them = self.events[m.send].socket.startswith(("PUB", "XPUB"))
+        return (" and " if all_of_them else " or ").join(sorted({actor for actor, _ in m.ends})) or "nobody known"
+
+    def fate(self, m: Message) -> str:
+        """What became of a message, if it is worth a word."""
         lost = ", not received" if m.fate == "late" and not m.receives else ""
-        return words + {"received": "", "refused": f", refused: {m.detail}"}.get(m.fate, f", {m.fate}{lost}")
+        return {"received": "", "refused": f"refused: {m.detail}"}.get(m.fate, m.fate + lost)
 
     def received_as(self, m: Message) -> str:
         """The frames of a message at its receiver, if they are not those that were sent."""
@@ -420,22 +431,28 @@ def _arrow(
     assert m is not None
     here = x[m.sender]
     receivers = told.receivers(m)
-    there = x.get(receivers[0], here + step // 2)
+    there, known = x.get(receivers[0], here + step), receivers[0] in x
     middle = (here + there) / 2
     style = {"style": LINE.get(m.fate, "solid"), "arrowhead": HEAD.get(m.fate, "normal")}
     label = told.show(told.events[m.send]) + (", repeated" if row.repeated else "")
-    if m.fate in ("dropped", "refused", "filtered"):  # these end on their way, the last two at their sender
-        part = 0.62 * (there - here) if m.fate == "dropped" else (step if there > here else -step) * 0.2
-        near = here + part / 2 if m.fate == "dropped" else here + (step if there > here else -step) * 0.45
-        dot.edge(dot.point(here, y), dot.point(here + part, y), **style)
-        if m.fate == "dropped":
-            dot.label(here + part, y, "✕", "cross")
-        dot.label(near, y + 8, label, "frames")
-        dot.label(near, y - 9, f"refused: {m.detail}" if m.fate == "refused" else m.fate, "fate")
+    fate = told.fate(m)
+    if m.fate == "dropped":  # ends on its way
+        stop = here + (there - here) * 0.62
+        dot.edge(dot.point(here, y), dot.point(stop, y), **style)
+        dot.label(stop, y, "✕", "cross")
+        dot.label((here + stop) / 2, y + 8, label, "frames")
+        dot.label((here + stop) / 2, y - 9, fate, "fate")
         return
-    fate = "" if m.fate == "received" else m.fate
+    if m.fate in ("refused", "filtered") or not known:  # ends where it began, and points at nobody's column
+        side = 1 if there > here else -1
+        if m.fate not in ("refused", "filtered"):
+            fate = f"to {told.whom(m)}, {fate}"
+        dot.edge(dot.point(here, y), dot.point(here + side * step * 0.2, y), **style)
+        dot.label(here + side * (len(label) * CHARACTER / 2 + 6), y + 8, label, "frames")
+        dot.label(here + side * (len(fate) * 5 / 2 + 6), y - 9, fate, "fate")
+        return
     if m.fate == "late" and not m.receives:
-        fate, style["arrowhead"] = "late, not received", "odot"
+        style["arrowhead"] = "odot"
     ends = sorted((x[name], end, r) for (send, name, r), end in arrivals.items() if send == m.send) or [(there, y, -1)]
     for where, end, _ in ends:
         dot.edge(dot.point(here, y), dot.point(where, end), **style)
@@ -537,10 +554,11 @@ class _Dot:
         "note": {"fontsize": 10, "style": "filled", "fillcolor": "#fff7e0", "shape": "note", "margin": "0.06,0.02"},
         "decision": {
             "fontsize": 10,
-            "style": "filled,bold",
+            "style": "rounded,filled",
             "fillcolor": "#e7f3e4",
-            "shape": "octagon",
-            "margin": "0,0",
+            "shape": "box",
+            "penwidth": 2,
+            "margin": "0.08,0.02",
         },
         "pause": {"fontname": f"{FONT} italic", "fontsize": 10, "style": "filled", "fillcolor": "white"},
         "number": {"fontsize": 9, "fontcolor": "#57606a"},

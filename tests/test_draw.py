@@ -127,7 +127,13 @@ def test_a_message_is_told_with_its_fate(run: Recording, words: list[str]) -> No
 
 @pytest.mark.parametrize(("fate", "run"), [(fate, run) for fate, (run, _) in FATES.items()], ids=FATES.keys())
 def test_a_fate_stands_in_the_picture_in_words(fate: str, run: Recording) -> None:
-    word = {"received": "", "late and not received": "late, not received", "refused": "refused: EAGAIN"}.get(fate, fate)
+    said = {
+        "received": "",
+        "late and not received": "late, not received",
+        "refused": "refused: EAGAIN",
+        "not received": "to nobody known, not received",
+    }
+    word = said.get(fate, fate)
     words = [w for w in seen(sequence(run)) if w not in ("a", "b", "[x]")]
     assert words == {"": [], "dropped": ["✕", "dropped"]}.get(word, [word])
 
@@ -292,6 +298,12 @@ def test_what_nobody_received_is_told_with_those_who_may_have_it(
     assert lines(sequence(run)) == [told]
 
 
+def test_what_goes_to_nobody_known_points_at_nobodys_column() -> None:
+    run = recording(FATES["received"][0].events, send("a", b"y", socket="ROUTER"))
+    known, unknown = (end[0] for _, end, _ in arrows(sequence(run)))
+    assert unknown < known / 4
+
+
 # -- time and decisions ---------------------------------------------------------------------------------------
 
 
@@ -307,7 +319,7 @@ def test_a_decision_stands_in_its_actors_column() -> None:
     picture = sequence(asleep(0.0))
     assert lines(picture) == ["a → b: [x]", "b: gone"]
     assert "gone" in seen(picture)
-    assert 'shape="octagon"' in picture.dot
+    assert 'shape="note"' not in picture.dot  # as what happens to an actor is drawn
     with pytest.raises(ValueError, match="words: expected"):
         Recording().note("b", "")
 
