@@ -9,14 +9,17 @@ from __future__ import annotations
 import errno
 import faulthandler
 import io
+import linecache
 import os
 import resource
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic  # an answer may change what stands in `time`
+from types import CodeType, ModuleType
 from typing import Any
 
 import zmq
@@ -73,12 +76,13 @@ def perform(ctx: zmq.Context[Any], source: str, entry: str, calls: Sequence[Call
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
     _limit_memory()
-    namespace: dict[str, Any] = {"__name__": "answer"}
+    os.chdir(os.path.dirname(dump))
+    module = _module(source)
     threads = threading.enumerate()
-    outcome = _tried(ctx, source, threads, lambda: exec(compile(source, NAME, "exec"), namespace))
+    outcome = _tried(ctx, source, threads, lambda: exec(_compiled(source), module.__dict__))
     if outcome.raised:
         return [outcome]
-    role = namespace.get(entry)
+    role = getattr(module, entry, None)
     if not callable(role):
         return [Outcome(raised=("NameError",), message=f"the answer defines no function {entry!r}")]
     outcomes = []
@@ -88,6 +92,18 @@ def perform(ctx: zmq.Context[Any], source: str, entry: str, calls: Sequence[Call
         if outcome.raised and "TimeoutError" not in outcome.raised:
             break
     return outcomes
+
+
+def _module(source: str) -> ModuleType:
+    """The main module, whose source can be looked up: dataclasses, pickle and inspect go by that."""
+    module = sys.modules["__main__"] = ModuleType("__main__")
+    module.__file__ = NAME
+    linecache.cache[NAME] = len(source), None, lines(source), NAME
+    return module
+
+
+def _compiled(source: str) -> CodeType:
+    return compile(source, NAME, "exec", dont_inherit=True)  # without the __future__ of this module
 
 
 def aside() -> zmq.Context[Any]:

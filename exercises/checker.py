@@ -14,14 +14,15 @@ import json
 import os
 import pickle
 import random
+import re
 import secrets
-import signal
+import selectors
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,13 +31,19 @@ from typing import Any
 from diagrams.draw import Picture
 
 from . import task as tasks
+from . import walls
+from .nursery import MEMORY, NO_ROOM
 
 DEADLINE = 10.0  # seconds for a whole judgment
 QUEUE = 120.0  # seconds to wait for a place
 SEEDS = 1_000_000  # from which one is drawn
 PLACES = os.cpu_count() or 1  # judges at once on this machine: more would slow the answers that they time
 PLACE = "zeromq-workbook-judge"  # what a place is called
+HEARD = 8 << 20  # bytes of what a judge writes
 MARK = "ZEROMQ_WORKBOOK_CHECK"  # in the environment of a judge and of all that it starts
+
+# all control characters but tab and line feed, marks of direction, further ends of lines, and halves of characters
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 HEADS = {
     "passed": "Passed.",
@@ -100,7 +107,7 @@ class Verdict:
     def _drawn(self) -> str:
         if self.picture:
             with contextlib.suppress(Exception):  # no engine that draws: the text says the same
-                return self.picture.svg
+                return self.picture.html
         return f"<pre>{html.escape(self.text)}</pre>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
@@ -112,6 +119,11 @@ class Verdict:
         if self.printed:
             shown += f"<p>Your answer printed:</p><pre>{html.escape(self.printed)}</pre>"
         return {"text/html": shown + "</div>", "text/plain": repr(self)}
+
+
+def visible(text: str) -> str:
+    """Without characters that a terminal obeys, or that turn what is read: they are shown as Python writes them."""
+    return UNSEEN.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def _marked(text: str) -> str:
@@ -140,20 +152,22 @@ def _ask(name: str, source: str, mode: str, seed: int) -> Verdict:
     stem, seal = tasks.find(name), secrets.token_hex(8)
     order = json.dumps({"task": stem, "source": source, "mode": mode, "seed": seed, "seal": seal})
     try:
-        with _place(), tempfile.TemporaryDirectory(prefix="zmq-", ignore_cleanup_errors=True) as folder:
+        with _place(), _folder() as folder:
             code, out, err = _judged(order, folder)
     except subprocess.TimeoutExpired:
         return Verdict("broke", happened=f"The judge had not ended after {DEADLINE:g} s.")
     except (OSError, MemoryError) as error:
         return Verdict("broke", happened=f"No judge could be started: {error!r}")
+    if code == NO_ROOM:
+        return Verdict("raised", happened=f"What it sent or returned took more than {MEMORY >> 20} MB to receive.")
     try:
         said = json.loads(out)
-        verdict = Verdict(**{k: str(v) for k, v in said.items() if k != "seal"})
+        verdict = Verdict(**{k: visible(str(v)) for k, v in said.items() if k != "seal"})
         if (said["seal"], code) != (seal, 0) or verdict.kind not in HEADS:
             raise ValueError
         return verdict
     except (ValueError, TypeError, LookupError, AttributeError):
-        return Verdict("broke", happened=f"The judge ended with code {code}. {err.strip()[-1500:]}")
+        return Verdict("broke", happened=f"The judge ended with code {code}. {visible(err.strip()[-1500:])}")
 
 
 def _judged(order: str, folder: str) -> tuple[int, str, str]:
@@ -161,31 +175,68 @@ def _judged(order: str, folder: str) -> tuple[int, str, str]:
     mark = secrets.token_hex(8)
     path = os.pathsep.join([str(tasks.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     with subprocess.Popen(
-        # -P: what lies in the current folder must not shadow what the checker imports
-        [sys.executable, "-P", "-c", "from exercises.judge import main; main()"],
+        # -P: what lies in the current folder must not shadow what the checker imports; -u: a fork has nothing to flush
+        [sys.executable, "-P", "-u", "-c", "from exercises.judge import main; main()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        bufsize=0,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": path, "TMPDIR": folder, MARK: mark},
+        # a thread of OpenBLAS has a stack that counts as an answer's memory
+        env={"OPENBLAS_NUM_THREADS": "1", **os.environ, "PYTHONPATH": path, "TMPDIR": folder, MARK: mark},
         start_new_session=True,
-        encoding="utf-8",
-        errors="replace",
     ) as judge:
         try:
-            out, err = judge.communicate(order, DEADLINE)
-            return judge.returncode, out, err
+            return _heard(judge, order)
         finally:  # also when the reader interrupts the cell
-            until = time.monotonic() + 2.0
+            assert judge.stdin
+            judge.stdin.close()  # what keeps the judge ends with it
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                judge.wait(walls.SWEEP + 0.5)
+            until = time.monotonic() + walls.SWEEP
             while (left := _family(judge, mark)) and time.monotonic() < until:
-                kill(left)
+                walls.kill(left)
 
 
-def _family(judge: subprocess.Popen[str], mark: str) -> set[int]:
+def _heard(judge: subprocess.Popen[bytes], order: str) -> tuple[int, str, str]:
+    """A judge's exit code and the beginning of what it wrote. Its stdin stays open: that it closes is its end."""
+    assert judge.stdin
+    assert judge.stdout
+    assert judge.stderr
+    left, until = memoryview(order.encode() + b"\n"), time.monotonic() + DEADLINE
+    heard = {judge.stdout: bytearray(), judge.stderr: bytearray()}
+    with selectors.DefaultSelector() as waiting:
+        os.set_blocking(judge.stdin.fileno(), False)
+        waiting.register(judge.stdin, selectors.EVENT_WRITE)
+        for pipe in heard:
+            waiting.register(pipe, selectors.EVENT_READ)
+        while any(pipe in heard for pipe in (key.fileobj for key in waiting.get_map().values())):
+            if time.monotonic() > until:
+                raise subprocess.TimeoutExpired("the judge", DEADLINE)
+            for key, _ in waiting.select(max(0.0, until - time.monotonic())):
+                if key.fileobj is judge.stdin:
+                    with contextlib.suppress(BlockingIOError):
+                        try:
+                            left = left[os.write(key.fd, left) :]
+                        except BrokenPipeError:  # it has ended, and its exit code says how
+                            left = left[:0]
+                    if not left:
+                        waiting.unregister(judge.stdin)
+                    continue
+                chunk = os.read(key.fd, 1 << 16)
+                heard[key.fileobj] += chunk[: HEARD - len(heard[key.fileobj])]  # type: ignore[index]
+                if not chunk:
+                    waiting.unregister(key.fileobj)
+    code = judge.wait(max(0.0, until - time.monotonic()))
+    out, err = (bytes(part).decode(errors="replace") for part in heard.values())
+    return code, out, err
+
+
+def _family(judge: subprocess.Popen[bytes], mark: str) -> set[int]:
     """The judge if it still runs, what descends from it, and what carries its mark although it has lost its parents."""
-    found = {pid for pid in _parents() if f"{MARK}={mark}".encode() in _environment(pid)}
+    found = {pid for pid in walls.processes() if f"{MARK}={mark}".encode() in _environment(pid)}
     if judge.poll() is None:
-        found |= {judge.pid} | descendants(judge.pid)
+        found |= {judge.pid, *walls.descendants(judge.pid)}
     return found
 
 
@@ -196,29 +247,24 @@ def _environment(pid: int) -> list[bytes]:
         return []
 
 
-def _parents() -> dict[int, int]:
-    """Every process that runs, with its parent. Nothing where there is no /proc."""
-    parents = {}
-    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
-        with contextlib.suppress(OSError, ValueError):
-            state, parent = Path(f"/proc/{int(name)}/stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
-            if state not in "ZX":
-                parents[int(name)] = int(parent)
-    return parents
-
-
-def descendants(pid: int) -> set[int]:
-    """The processes that descend from this one, as far as their parents live."""
-    parents, found = _parents(), {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {pid}
-
-
-def kill(pids: Iterable[int]) -> None:
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+@contextlib.contextmanager
+def _folder() -> Iterator[str]:
+    """A temporary folder, removed whatever lies in it: `shutil` gives up on deep ones."""
+    folder = Path(tempfile.mkdtemp(prefix="zmq-"))
+    try:
+        yield str(folder)
+    finally:
+        with contextlib.suppress(OSError):
+            while inside := list(os.scandir(folder)):
+                for entry in inside:
+                    if entry.is_dir(follow_symlinks=False):
+                        os.chmod(entry, 0o700)
+                        for deeper in os.scandir(entry):  # one floor up
+                            os.rename(deeper, folder / secrets.token_hex(8))
+                        os.rmdir(entry)
+                    else:
+                        os.unlink(entry)
+            folder.rmdir()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The process that judges one answer: it plays the scenes of a check, and says what was observed.
 
-It reads {"task", "source", "mode", "seed", "seal"} as JSON and writes a Verdict with that seal as JSON.
+It reads {"task", "source", "mode", "seed", "seal"} as a line of JSON and writes a Verdict with that seal as JSON.
+Its parent is the nursery, where all that it starts comes from, behind walls.
 
 Scenes run side by side; the first of them in order that is not content gives the verdict. Whatever an answer leaves
 behind is a descendant of this process and is swept before it ends.
@@ -11,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import ctypes
 import json
 import os
 import pickle
@@ -19,7 +19,6 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,9 +27,13 @@ from typing import Any
 
 from diagrams import draw
 from diagrams.recording import Event
+from patterns import _child
+from patterns.process import Process
 
 from . import task as tasks
-from .checker import Verdict, descendants, kill
+from . import walls
+from .checker import Verdict
+from .nursery import opened
 from .scene import ELSEWHERE, IDEAS, NotYet, Raised, Scene, TookTooLong
 
 LAST = 9.0  # seconds after which the judge gives up on itself
@@ -68,13 +71,18 @@ def _quietly(act: Callable[[], None]) -> None:
         act()
 
 
+def _scene(task: tasks.Task, source: str, seed: object) -> Scene:
+    """A scene with a folder of its own, which goes with the checker's."""
+    return Scene(source, task.ENTRY, Path(tempfile.mkdtemp()), seed)
+
+
 def judge(name: str, source: str, seed: int) -> Verdict:
     """Judge an answer, with texts and numbers drawn from this seed. Faults of the checker are not caught here."""
     task = tasks.load(name)
     if not source.strip() or tasks.same(source, task.given):
         return Verdict("not attempted", happened="This is the task as it was given. %try plays it without judging.")
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(len(task.SCENES)) as pool:
-        scenes = [Scene(source, task.ENTRY, Path(folder), f"{seed} {s.__name__}") for s in task.SCENES]
+    with ThreadPoolExecutor(len(task.SCENES)) as pool:
+        scenes = [_scene(task, source, f"{seed} {s.__name__}") for s in task.SCENES]
         results = pool.map(_play, task.SCENES, scenes)
         for scene, trouble in results:
             if trouble is not None:
@@ -95,9 +103,8 @@ def judge(name: str, source: str, seed: int) -> Verdict:
 def calls(name: str, source: str, seed: int) -> str:
     """What an answer was asked in all scenes and what came of it, pickled: arguments, result, TimeoutError, seconds."""
     task = tasks.load(name)
-    with tempfile.TemporaryDirectory() as folder:
-        scenes = [Scene(source, task.ENTRY, Path(folder), f"{seed} {s.__name__}") for s in task.SCENES]
-        made = [call for act, scene in zip(task.SCENES, scenes, strict=True) for call in _play(act, scene)[0].calls]
+    scenes = [_scene(task, source, f"{seed} {s.__name__}") for s in task.SCENES]
+    made = [call for act, scene in zip(task.SCENES, scenes, strict=True) for call in _play(act, scene)[0].calls]
     late = [
         (call.args, outcome.value, outcome.message if outcome.error else "", outcome.seconds) for call, outcome in made
     ]
@@ -107,8 +114,7 @@ def calls(name: str, source: str, seed: int) -> str:
 def play(name: str, source: str) -> Verdict:
     """Play an answer without judging it and show what happened, whatever it was."""
     task = tasks.load(name)
-    with tempfile.TemporaryDirectory() as folder:
-        scene, trouble = _play(task.TRY, Scene(source or task.given, task.ENTRY, Path(folder)))
+    scene, trouble = _play(task.TRY, _scene(task, source or task.given, 0))
     if trouble is not None and not isinstance(trouble, (NotYet, Raised, TookTooLong)):
         raise trouble
     said = [repr(o.value) if not o.error else f"{o.error}: {o.message}" for o in scene.outcomes]
@@ -171,27 +177,20 @@ def _sayable(text: str) -> str:
     return text if len(text) <= WORDS else text[:WORDS] + " …"
 
 
-def _adopt() -> None:
-    """Become the parent of every descendant that loses its own, where the system offers that (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
-
-
 def sweep() -> int:
-    """Kill whatever descends from this process and wait for it. How many there were."""
-    until = time.monotonic() + 2.0
-    found = set()
-    while (left := descendants(os.getpid())) and time.monotonic() < until:
-        found.update(left)
-        kill(left)
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-    return len(found)
+    """Kill whatever the answers have left behind. How many processes there were."""
+    return walls.sweep(os.getppid())
 
 
 def main() -> None:
-    order: dict[str, Any] = json.load(sys.stdin)
+    walls.enter()
+    if not (nursery := opened()):
+        _child.main()
+        return
+    Process.start = nursery.start  # type: ignore[method-assign]
+    order: dict[str, Any] = json.loads(sys.stdin.readline())
+    if "numpy" in order["source"]:
+        nursery.import_numpy()
     told = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a peer prints is no verdict
 
@@ -205,7 +204,6 @@ def main() -> None:
         sweep()
         os._exit(0)
 
-    _adopt()
     signal.signal(signal.SIGALRM, alarm)
     signal.setitimer(signal.ITIMER_REAL, LAST)
     try:

@@ -18,7 +18,7 @@ import tempfile
 import textwrap
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 import zmq
 
@@ -27,10 +27,23 @@ from ._child import Job
 LONGEST = 1 << 28  # bytes of a line that a child may write
 
 
+def _started(stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    start = f"import sys; sys.path[:] = {sys.path!r}; from {__package__}._child import main; main()"
+    # a session of its own: Ctrl-C in the notebook is not for it, and its children can be found
+    return subprocess.Popen(
+        [sys.executable, "-u", "-c", start],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        start_new_session=True,
+    )
+
+
 class Process:
     """A role running in a process of its own."""
 
     loads: Callable[[bytes], Any] = staticmethod(pickle.loads)  # who does not trust the role sets another
+    start: Callable[[IO[bytes]], Any] = staticmethod(_started)  # who has children at hand sets another
 
     def __init__(
         self,
@@ -52,15 +65,7 @@ class Process:
         job = Job(name, *_where(role), args, options or {}, getattr(context, "remote", ""), dict(context.sockopts))
         packed = pickle.dumps(job)
         self._stderr = tempfile.TemporaryFile()
-        start = f"import sys; sys.path[:] = {sys.path!r}; from {__package__}._child import main; main()"
-        # a session of its own: Ctrl-C in the notebook is not for it, and its children can be found
-        self._process = subprocess.Popen(
-            [sys.executable, "-u", "-c", start],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            start_new_session=True,
-        )
+        self._process = self.start(self._stderr)
         assert self._process.stdin
         with contextlib.suppress(BrokenPipeError):  # it is dead already: its result says how
             self._process.stdin.write(packed)
