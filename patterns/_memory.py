@@ -82,6 +82,7 @@ class Socket:
         _Pipe(self, endpoint)
 
     def subscribe(self, prefix: bytes) -> None:
+        self.note("subscribe", [prefix])
         self.prefixes.append(prefix)
         for pipe in self.pipes:
             pipe.carry([b"\1" + prefix])

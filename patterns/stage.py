@@ -228,8 +228,7 @@ class Stage:
 def _open(context: zmq.Context[Any]) -> list[zmq.Socket[Any]]:
     """The sockets that are open in this Context or its twin for asyncio."""
     sockets = [it for it in gc.get_objects() if issubclass(type(it), zmq.Socket) and not it.closed]
-    ours = {s.underlying: s for s in sockets if s.context and s.context.underlying == context.underlying}
-    return list(ours.values())  # a shadow is the same socket once more
+    return [s for s in sockets if s.context and s.context.underlying == context.underlying]
 
 
 def _port() -> str:

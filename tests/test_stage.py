@@ -682,7 +682,7 @@ def test_an_exchange_goes_the_same_and_is_recorded(how: str, server: Any, client
 def test_a_stage_leaves_nothing_behind(context: Callable[[], zmq.Context[Any]], gate: Gate) -> None:
     gc.collect()
     threads, descriptors = set(threading.enumerate()), open_descriptors()
-    stage = Stage(context())
+    stage = Stage(context(), deadline=WAIT)  # how fast is not the question here
     for n, role in enumerate((receives, forwards, awaits)):
         stage.play(role, gate.endpoint, stage.endpoint(f"thread{n}"))
         stage.spawn(role, gate.endpoint, stage.endpoint(f"process{n}"))
