@@ -44,7 +44,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
     """What the checker is asked, instead of judging: mode, exercise and source."""
     orders: list[tuple[str, str, str]] = []
 
-    def ask(name: str, source: str, mode: str) -> Verdict:
+    def ask(name: str, source: str, mode: str, seed: int) -> Verdict:
         orders.append((mode, name, source))
         return Verdict("played" if mode == "try" else "passed")
 
@@ -176,7 +176,7 @@ LISTED = "there are 11_start_here, 12_request_reply"
 USAGE = {
     "check without a name": ("check", "", f"there is no exercise ''; {LISTED}"),
     "check of another": ("check", "99_x", f"there is no exercise '99_x'; {LISTED}"),
-    "check of two": ("check", "11 12", f"there is no exercise '11 12'; {LISTED}"),
+    "check of two": ("check", "11 twelve", "11_start_here: expected a seed such as 4711 behind it, got 'twelve'"),
     "try without a name": ("try", "", "there is no exercise ''"),
     "hint without a name": ("hint", "", "there is no exercise ''"),
     "hint for another": ("hint", "x", "there is no exercise 'x'"),
@@ -221,18 +221,15 @@ RIGHT = """\
         door.bind(endpoint)
         return door.recv_string() if door.poll(seconds * 1000) else None
 """
-TERM = """\
-    own = zmq.Context()
-    s = own.socket(zmq.PUSH)
-    s.linger = -1
-    s.connect('ipc://nobody')
-    s.send(b'')
-"""
 WAITED, RAISED, PASSED = "Not yet: it waited longer than it was told to.", "Your code raised.", "Passed."
 BANK = {
     "an endless loop": ("    while True: pass\n", WAITED, "`while True: pass`"),
     "a blocked recv": ("    with ctx.socket(zmq.PULL) as s: s.recv()\n", WAITED, "s.recv()"),
-    "a term that hangs": (f"{TERM}    s.close()\n    own.term()\n", WAITED, "`own.term()`"),
+    "a term that hangs": (
+        "    s = ctx.socket(zmq.PULL)\n    s.bind(endpoint)\n    ctx.term()\n",
+        WAITED,
+        "`ctx.term()`",
+    ),
     "an end of the process": ("    os._exit(0)\n", RAISED, "exit code 0"),
     "a crash": ("    ctypes.string_at(0)\n", RAISED, "SIGSEGV"),
     "a flood": ("    while True: print('flood ' * 99)\n", RAISED, "may print 1 MB"),
