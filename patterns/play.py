@@ -147,7 +147,7 @@ def _argument(sub: argparse.ArgumentParser, parameter: inspect.Parameter) -> Non
 
 def endpoint(text: str) -> str:
     """The type of an endpoint among the arguments."""
-    if not re.fullmatch(r"[a-z]+://.+", text):
+    if not re.fullmatch(r"(tcp|ipc|inproc|udp|tipc|wss?|e?pgm|norm|vmci)://.+", text):
         raise argparse.ArgumentTypeError(f"expected an endpoint such as tcp://127.0.0.1:5555, not {text!r}")
     if re.fullmatch(r"tcp://(\[.*\]|[^:]*):?", text):
         raise argparse.ArgumentTypeError(f"expected a port as well, as in tcp://127.0.0.1:5555, not {text!r}")

@@ -78,7 +78,7 @@ class Process:
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return int(self._process.pid)
 
     def _read(self) -> None:
         assert self._process.stdout

@@ -58,7 +58,10 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close a socket, if it is open; it goes on sending what it has for `linger` seconds."""
+    """Close a socket, if it is open; it goes on sending what it has for `linger` seconds.
+
+    ZeroMQ closes in the background: to bind the same address again at once may be refused.
+    """
 
     socket: str
     linger: float = 0.0

@@ -88,6 +88,7 @@ def test_arguments_are_the_parameters_of_the_role(line: str, expected: dict[str,
         pytest.param("sink", "required: --back-endpoint", id="a missing endpoint"),
         pytest.param("worker dig --tries few", "invalid int value: 'few'", id="not a number"),
         pytest.param("worker dig --endpoint 5555", "expected an endpoint such as tcp:", id="not an endpoint"),
+        pytest.param("worker dig --endpoint tpc://a:1", "expected an endpoint such as tcp:", id="no transport"),
         *(
             pytest.param(f"worker dig --endpoint {text}", "expected a port as well, as in tcp:", id=f"no port: {text}")
             for text in ("tcp://127.0.0.1", "tcp://127.0.0.1:", "tcp://*", "tcp://[::1]")
