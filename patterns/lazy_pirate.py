@@ -63,10 +63,11 @@ def ask(
     for _ in range(tries):
         with ctx.socket(zmq.REQ) as socket:
             socket.linger = 0  # a question nobody waits for is not worth delivering
+            socket.sndtimeo = math.ceil(timeout * 1000)
             socket.connect(endpoint)
-            socket.send(request)
-            if socket.poll(math.ceil(timeout * 1000)):
-                with suppress(zmq.Again):  # over inproc `poll` is true for a message without a delimiter, too
+            with suppress(zmq.Again):  # turned away before it was sent; or, over inproc, what came was no reply
+                socket.send(request)
+                if socket.poll(math.ceil(timeout * 1000)):
                     reply: bytes = socket.recv(zmq.DONTWAIT)
                     return reply
     raise TimeoutError(f"{endpoint} did not answer {tries} times, {timeout:g} s each")

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -122,7 +122,8 @@ def turned_away(street: Stage, kind: int, endpoint: str, says: Sequence[bytes] =
             stranger.subscribe(b"")
         stranger.connect(endpoint)
         if says:
-            stranger.send_multipart(says)
+            with suppress(zmq.Again):  # turned away already, and so there is nobody to send to
+                stranger.send_multipart(says, zmq.DONTWAIT)
         assert monitor.poll(MS), "nobody has turned the stranger away"
         yield
         while monitor.poll(0):

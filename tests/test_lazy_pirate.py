@@ -136,6 +136,14 @@ def test_over_inproc_what_is_no_reply_costs_a_try_and_no_more(stage: Stage) -> N
     assert asking.result(WAIT) == b"hot"
 
 
+@ways
+def test_who_has_nobody_to_send_to_gives_up_as_well(way: Ask) -> None:
+    with Stage(zmq.Context()) as stage:
+        stage.context.immediate = 1  # as for one that CURVE has turned away: no queue, and `send` would wait
+        with pytest.raises(TimeoutError, match="did not answer 2 times"):
+            stage.play(way, b"tea", stage.endpoint("nobody"), SHORT, 2).result(WAIT)
+
+
 def test_relaxed_gives_up_in_time_however_many_tries_have_piled_up() -> None:
     with Stage(zmq.Context()) as stage:
         stage.context.sndhwm = 2
