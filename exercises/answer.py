@@ -31,6 +31,7 @@ SAID = 1000  # characters of a message or a repr that leave this process
 FRAMES = 6  # lines of a traceback
 NAME = "<your answer>"
 _OURS: set[int] = set()  # the Contexts in which a socket may be opened without a word
+BEGINS, ENDS = "begins", "ends"  # what is noted of a call
 OWN = ".own"  # ends the path of a file that tells of a socket in another Context
 
 
@@ -69,7 +70,10 @@ def perform(ctx: zmq.Context[Any], source: str, entry: str, calls: Sequence[Call
 
     dump  path of a file that gets the stack when the process receives SIGUSR1: where an answer stood; a second one
           beside it is made with the first socket that is not opened in `ctx`, which may keep the answer from returning
+
+    Under that name it is noted in a tracing Context when a call begins and ends.
     """
+    note = getattr(ctx, "note", lambda name, kind: None)
     _watch(ctx, dump + OWN)
     stack = open(dump, "w")  # it must outlive this function's other work
     faulthandler.register(signal.SIGUSR1, stack, all_threads=False)
@@ -87,7 +91,9 @@ def perform(ctx: zmq.Context[Any], source: str, entry: str, calls: Sequence[Call
         return [Outcome(raised=("NameError",), message=f"the answer defines no function {entry!r}")]
     outcomes = []
     for call in calls:
+        note(dump, BEGINS)
         outcome = _tried(ctx, source, threads, lambda call=call: role(ctx, *call.args, **call.options))
+        note(dump, ENDS)
         outcomes.append(outcome)
         if outcome.raised and "TimeoutError" not in outcome.raised:
             break

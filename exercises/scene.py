@@ -23,7 +23,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -35,13 +35,14 @@ from diagrams.wire import Wire
 from patterns.process import Process
 from patterns.stage import Actor, Stage
 
-from .answer import OWN, Call, Outcome, lines, perform
+from .answer import BEGINS, ENDS, OWN, Call, Outcome, lines, perform
 
 DEADLINE = 4.0  # seconds an answer has for its calls in one scene
 SCENE = 6.0  # seconds for all that a scene asks of an answer
 START = 2.0  # seconds before that in which a busy machine may start its process
 GRACE = 0.2  # seconds that a peer still listens when the answer has ended
 LOOK = 0.01  # seconds between two looks
+CLOCKS = 0.2  # seconds that an answer's clock and the judge's may differ
 MOST = 2000  # events that a scene keeps
 ELSEWHERE = "the sockets were opened in another Context"
 IDEAS = {ELSEWHERE: "which Context is your function given, and what has its caller set on it?"}  # of every exercise
@@ -68,12 +69,23 @@ class TookTooLong(Exception):
 
 
 class Observed(Recording):
-    """A recording that is not flooded, and whose waits end with their scene, as those on its sockets do."""
+    """A recording that is not flooded, and whose waits end with their scene, as those on its sockets do.
+
+    calls  when it became known that an answer's calls begin and end: (BEGINS or ENDS, time.monotonic()) by its `dump`
+    """
 
     over = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: dict[str, list[tuple[str, float]]] = {}
+
     def add(self, event: Event) -> None:
-        if len(self) < MOST:
+        if event.kind in (BEGINS, ENDS):
+            known = self.calls.setdefault(event.actor, [])
+            known[MOST:] = []
+            known.append((event.kind, time.monotonic()))
+        elif len(self) < MOST:
             super().add(event)
 
     def wait(self, kind: Any, actor: str | None = None, *, timeout: float = 5.0, **more: Any) -> None:
@@ -189,12 +201,14 @@ class Answer:
 
     def __init__(self, process: Process, scene: Scene, dump: str, calls: tuple[Call, ...]) -> None:
         self.process, self._scene, self.dump, self._calls = process, scene, dump, calls
+        self._began = float("inf")
 
     def begun(self) -> None:
         """Return when the answer's own code runs: its time begins then. Or soon, if it does not."""
         until = time.monotonic() + START
         while not os.path.exists(self.dump) and not self.process.told and time.monotonic() < until:
             time.sleep(0.005)
+        self._began = min(self._began, time.monotonic())
         self._scene.begin()
 
     def until(
@@ -226,9 +240,23 @@ class Answer:
             raise Raised(f"The process ended {self._how()} before the function returned.") from None
         except Exception as error:  # it wrote into what was not meant for it
             raise Raised(f"The process sent back what is no result: {error}") from None
+        outcomes = self._timed(outcomes)
         self._scene.outcomes += outcomes
         self._scene.calls += zip(self._calls, outcomes, strict=False)
         return outcomes
+
+    def _timed(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """The outcomes with the seconds that the judge has seen, where the answer's own are others."""
+        known = self._scene.recording.calls.get(self.dump, [])
+        timed = []
+        for number, outcome in enumerate(outcomes):
+            began, ended = self._began, time.monotonic()
+            if [kind for kind, _ in known[2 * number : 2 * number + 2]] == [BEGINS, ENDS]:
+                began, ended = (at for _, at in known[2 * number : 2 * number + 2])
+            if abs(ended - began - outcome.seconds) > CLOCKS:
+                outcome = replace(outcome, seconds=ended - began)
+            timed.append(outcome)
+        return timed
 
     def ends(self, deadline: float = 1.5) -> list[Outcome]:
         """Ask a role that runs for ever to end, as a stage does, and wait for it."""

@@ -19,7 +19,7 @@ import pytest
 from workbook import ROOT
 
 from exercises import __main__ as shell
-from exercises import answer, checker, judge, task
+from exercises import answer, checker, judge, scene, task
 from exercises.answer import Outcome
 from exercises.checker import Verdict
 
@@ -201,7 +201,7 @@ class Runs:
 
 @pytest.mark.parametrize("outcomes", [[GOOD, GOOD], [GOOD, FAILED], [FAILED]], ids=["two", "a failure", "an early end"])
 def test_outcomes_of_two_calls_are_believed(outcomes: list[Outcome]) -> None:
-    assert judge._outcomes(pickle.dumps((True, outcomes)), 2) == (True, outcomes)
+    assert scene._outcomes(pickle.dumps((True, outcomes)), 2) == (True, outcomes)
 
 
 FORGED: dict[str, Any] = {
@@ -222,13 +222,13 @@ FORGED: dict[str, Any] = {
 @pytest.mark.parametrize("sent", FORGED.values(), ids=FORGED)
 def test_a_forged_result_is_refused(sent: Any) -> None:
     with pytest.raises((ValueError, TypeError, pickle.UnpicklingError)):
-        judge._outcomes(pickle.dumps(sent), 2)
+        scene._outcomes(pickle.dumps(sent), 2)
 
 
 def test_a_broken_result_is_refused() -> None:
     for packed in (b"", b"rubbish", pickle.dumps((True, [GOOD]))[:-5]):
         with pytest.raises((ValueError, EOFError, pickle.UnpicklingError)):
-            judge._outcomes(packed, 1)
+            scene._outcomes(packed, 1)
 
 
 # A fault of the checker's own.
