@@ -177,8 +177,10 @@ def test_script_can_be_run(path: str) -> None:
     subprocess.run(["bash", "-n", ROOT / path], check=True, timeout=10)
 
 
-def test_ci_runs_make_test() -> None:
-    assert "make test" in read(".ci/run")
+def test_ci_runs_make_test_and_once_a_week_make_browser() -> None:
+    assert 'exec make "${1:-test}"' in read(".ci/run")
+    told = re.findall(r"(?m)^      - run: \.ci/run *(.*)$", read(".github/workflows/test.yml"))
+    assert told == ["", "browser"]
 
 
 def test_workflows_are_pinned_and_may_only_read() -> None:
