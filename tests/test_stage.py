@@ -308,6 +308,20 @@ def test_a_role_that_waits_on_its_sockets_ends_with_its_stage(
     assert stage.context.closed
 
 
+def test_an_asyncio_role_has_a_loop_that_waits_on_sockets_and_the_systems_choice_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def proactor() -> None:
+        raise AssertionError("on Windows this loop cannot wait on sockets")
+
+    async def looks(ctx: zmq.Context[Any]) -> bool:
+        return isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop)
+
+    monkeypatch.setattr(asyncio.events, "new_event_loop", proactor)
+    with Stage() as stage:
+        assert stage.play(looks).result(WAIT)
+
+
 def test_an_asyncio_role_may_tidy_up_before_its_context_goes(place: Place, gate: Gate) -> None:
     stage = Stage(place.context())
     actor = place.start(stage)(tidies_up, gate.endpoint, stage.endpoint("here"))
