@@ -68,7 +68,8 @@ class Broker:
     """The broker's core: one ROUTER named "peers" for clients and workers alike.
 
     So it cannot leave requests unread while no worker is free, as the broker of `load_balancing` does: they wait in its
-    memory, as many as the clients send, until a worker takes them or they expire.
+    memory, as many as the clients send, until a worker takes them or they expire. A client that asks and asks and does
+    not read loses the replies for which its queues have no room.
     """
 
     def __init__(
