@@ -9,6 +9,7 @@
 
 Frames: a request is [request id][body], each of its replies [the same id][body]; a request of two empty frames is a
 sign of life and gets no reply. The Guide has no id: it is ours, to tell many requests apart. ROUTER and DEALER: RFC 28.
+Queues have no limit here (SNDHWM 0): nothing is lost for want of room, and who asks but never reads fills the server.
 Left out: to ask again (see `lazy_pirate`), to say goodbye. Copy with `shell.py`; from the shell, with `play.py`, too.
 Source: the ZeroMQ Guide, chapter 3, "The Asynchronous Client/Server Pattern".
 """
@@ -42,8 +43,9 @@ GUARANTEES = {
     "restart": ("lost", "test_a_restarted_server_does_not_know_what_was_asked_before"),
 }
 # In the textbook's words: at most once. The replies to one request keep their order and end, if at all, too early; then
-# the client raises TimeoutError. Use something else where a request must survive its connection: give the client a
-# name of its own (ROUTING_ID), number the requests over all its lives, and let the server remember them (`titanic`).
+# the client raises TimeoutError. Use something else where a request must survive its connection: put the client's own
+# name into a frame, number its requests over all its lives, and let the server remember them (`titanic`). The name is
+# no ROUTING_ID: while the ROUTER still has the old connection of that name, it hears nothing from a new one.
 
 Plan = Callable[[bytes], list[tuple[float, bytes]]]
 
@@ -86,7 +88,7 @@ class Server:
         """Forget who has been silent for too long, and send the others what is due."""
         effects: list[Effect] = []
         if self.deadline == AT_ONCE:
-            effects.append(Open("clients", zmq.ROUTER, self.endpoint, bind=True))
+            effects.append(Open("clients", zmq.ROUTER, self.endpoint, bind=True, options={"sndhwm": 0}))
         self.clients = {name: known for name, known in self.clients.items() if known.heard + self.silence > now}
         self.deadline = NEVER
         for name, known in self.clients.items():
@@ -137,7 +139,7 @@ class Client:
         if self.deadline == AT_ONCE:
             self.end = now + self.timeout
             asking = [Send("server", [request, body]) for request, body in self.requests.items()]
-            effects: list[Effect] = [Open("server", zmq.DEALER, self.endpoint), *asking]
+            effects: list[Effect] = [Open("server", zmq.DEALER, self.endpoint, options={"sndhwm": 0}), *asking]
         elif now >= self.end:
             said = f"{self.endpoint} left {len(self.open)} of {len(self.requests)} requests open for {self.timeout:g} s"
             return self._done(TimeoutError(said))

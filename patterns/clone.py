@@ -21,7 +21,7 @@ from typing import Any
 
 import zmq
 
-from .shell import AT_ONCE, NEVER, Close, Effect, Open, Result, Send, Subscribe, run, serve
+from .shell import AT_ONCE, LINGER, NEVER, Close, Effect, Open, Result, Send, Subscribe, run, serve
 
 UPDATES, SNAPSHOTS, CHANGES = "tcp://127.0.0.1:5556", "tcp://127.0.0.1:5557", "tcp://127.0.0.1:5558"
 INTERVAL, LIVENESS = 0.5, 5  # seconds from one sign of life to the next; silent ones until a peer is given up
@@ -82,7 +82,8 @@ class Server:
         if self.deadline == AT_ONCE:
             yield Open("updates", zmq.PUB, self.updates, bind=True)
             yield Open("snapshots", zmq.ROUTER, self.snapshots, bind=True)
-            yield Open("changes", zmq.PULL, self.changes, bind=True)
+            # no limit: while a queue is full, libzmq 4.3.5 loses over ipc what a PUSH that closes has sent last
+            yield Open("changes", zmq.PULL, self.changes, bind=True, options={"rcvhwm": 0})
         self.deadline = now + self.interval
         self.copies = {sequence: copy for sequence, copy in self.copies.items() if copy.expiry > now}
         yield Send("updates", [HUGZ, self.sequence.to_bytes(8), b""])
@@ -179,7 +180,7 @@ class Replica:
         else:  # who is too slow has gap after gap, and must not drown the server
             self.retry = self.asked + self.interval
             self.deadline = min(self.deadline, self.retry)
-            yield Close("snapshots")
+            yield Close("snapshots")  # what still comes there leads up to an older word, and would pass for an answer
 
     def _ask(self, now: float) -> Iterator[Effect]:
         """Ask for what the snapshot lacks, on a new socket, where no late answer finds us."""
@@ -188,7 +189,8 @@ class Replica:
         yield from (Close("snapshots"), Open("snapshots", zmq.DEALER, self.snapshots), self._more())
 
     def _more(self) -> Send:
-        return Send("snapshots", [ICANHAZ, self.wanted.to_bytes(8), len(self.pairs).to_bytes(8)])
+        sequence = self.wanted if self.pairs else max(self.wanted, self.sequence)  # never older than what we have shown
+        return Send("snapshots", [ICANHAZ, sequence.to_bytes(8), len(self.pairs).to_bytes(8)])
 
     def _batch(self, word: bytes, sequence: int, first: int, pairs: list[bytes], now: float) -> Iterator[Effect]:
         """The next batch of our snapshot, or the first one of another that is as new."""
@@ -222,7 +224,7 @@ def change(ctx: Context, *pairs: str, changes: str = CHANGES, timeout: float = T
     _check(timeout=timeout)
     known = [_pair(text) for text in pairs]
     with ctx.socket(zmq.PUSH) as push:
-        push.immediate, push.sndtimeo = True, round(timeout * 1000)
+        push.linger, push.immediate, push.sndtimeo = LINGER, True, round(timeout * 1000)
         push.connect(changes)
         try:
             for key, value in known:

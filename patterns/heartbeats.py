@@ -7,6 +7,7 @@
 Frames: [HEARTBEAT], or [NEWS][body, any number of frames]; at the watcher behind the peer's name, which is its routing
 id. Either is a sign of life. The frames are ours; PPP (RFC 6) and MDP (RFC 7) have heartbeats of their own.
 Left out: a peer does not learn whether anybody watches it (see `majordomo`), and what it says then is lost; back-off.
+Where a new connection takes a name over, what the old one has said and the watcher has not yet read is lost, too.
 Copy with `shell.py` and what goes with it. Source: the ZeroMQ Guide, chapter 4, "Heartbeating".
 """
 
@@ -24,6 +25,7 @@ from .shell import AT_ONCE, NEVER, WORK, Effect, Open, Result, Send, Work, run, 
 
 ENDPOINT = "tcp://127.0.0.1:5555"
 BEAT = 0.5  # seconds from one word of a peer to its next
+PING = 5.0  # seconds from one PING of ZMTP to the next; a connection on which nothing answers by then is made anew
 INTERVAL, LIVENESS = 1.0, 3  # seconds in which a peer has to be heard; silent ones until it is taken for gone
 
 # What each trouble of a peer does to the report of it: "safe" is told in time, and taken back when it is over.
@@ -118,8 +120,9 @@ class Peer:
         first, self.deadline = self.deadline == AT_ONCE, now + self.beat
         if not first:
             yield Send("watcher", [HEARTBEAT])
-        else:  # IMMEDIATE: while nobody is there to hear them, heartbeats are lost and do not pile up
-            yield Open("watcher", zmq.DEALER, self.endpoint, options={"routing_id": self.name, "immediate": 1})
+        else:  # while nobody is there, words are lost and do not pile up; to who is there, none for want of room
+            options = {"routing_id": self.name, "immediate": 1, "sndhwm": 0, "heartbeat_ivl": round(PING * 1000)}
+            yield Open("watcher", zmq.DEALER, self.endpoint, options=options)
             if self.works:
                 yield Work([])
 

@@ -9,7 +9,8 @@
     python -m patterns.last_value_cache subscriber oven --count 2
 
 Frames: [topic][value]; subscriptions are prefixes of the topic (RFC 29). The answer to a subscription goes to all who
-have subscribed to that topic. Left out: values do not expire, nothing is written to disk, order is per publisher.
+have subscribed to that topic. Left out: values do not expire, nothing is written to disk, order is per publisher; a
+publisher with a high-water mark (1,000 by default) drops what is more at once, and the cache never learns of it.
 Copy alone; from the shell with `play.py`. Source: the ZeroMQ Guide, chapter 5, "Last Value Caching".
 """
 
@@ -19,7 +20,10 @@ import zmq
 
 UPSTREAM = "tcp://127.0.0.1:5563"
 DOWNSTREAM = "tcp://127.0.0.1:5564"
-ROOM = 10_000  # messages that wait for one subscriber: more than there are topics, or an answer does not fit
+ROOM = 100_000  # messages that wait for one subscriber: more than twice the topics, or an answer may not fit
+LINGER = 1000  # milliseconds that a closed socket may go on sending; the default is for ever
+PING = 5.0  # seconds from one PING of ZMTP to the next; a connection on which nothing answers by then is made anew.
+# Whoever PINGs has no RCVHWM: libzmq 4.3.5 aborts the process when a full queue keeps it from reading the answer.
 COUNT = 1  # changes that a subscriber takes
 
 # What each trouble does to the current value, for a subscriber that comes late or comes back.
@@ -41,8 +45,10 @@ def publisher(ctx: zmq.Context[Any], *values: str, endpoint: str = UPSTREAM) -> 
     if not said or not all(topic and equals for topic, equals, _ in said):
         raise ValueError(f"values: expected at least one, each as topic=value, got {values!r}")
     with ctx.socket(zmq.XPUB) as xpub:
+        xpub.linger, xpub.sndhwm = LINGER, 0  # no limit: an XPUB drops what is above, and all is in memory anyway
         xpub.bind(endpoint)
-        xpub.recv_multipart()
+        while not xpub.recv().startswith(b"\1"):  # what strangers make up is no subscription
+            pass
         for topic, _, value in said:
             xpub.send_multipart([topic.encode(), value.encode()])
         while True:
@@ -54,15 +60,16 @@ def cache(ctx: zmq.Context[Any], upstream: str = UPSTREAM, downstream: str = DOW
 
     News and answers leave through one socket, so nobody gets an old value after a newer one.
 
-    room  how many messages may wait for one subscriber; what is more is dropped
+    room  how many messages may wait for one subscriber; what is more is dropped. libzmq takes up to half as many for
+          waiting still after they have been read.
     """
     if room < 1:
         raise ValueError(f"room: expected at least 1, got {room!r}")
     last: dict[bytes, bytes] = {}
     with ctx.socket(zmq.SUB) as sub, ctx.socket(zmq.XPUB) as xpub:
-        xpub.xpub_verbose = True
-        xpub.sndhwm = room
+        xpub.linger, xpub.sndhwm, xpub.xpub_verbose = LINGER, room, True
         xpub.bind(downstream)
+        sub.heartbeat_ivl, sub.rcvhwm = round(PING * 1000), 0
         sub.subscribe(b"")
         sub.connect(upstream)
         poller = zmq.Poller()
@@ -92,6 +99,7 @@ def subscriber(ctx: zmq.Context[Any], *prefixes: bytes, endpoint: str = DOWNSTRE
     last: dict[bytes, bytes] = {}
     changes: list[bytes] = []
     with ctx.socket(zmq.SUB) as sub:
+        sub.heartbeat_ivl, sub.rcvhwm = round(PING * 1000), 0
         for prefix in prefixes:
             sub.subscribe(prefix)
         sub.connect(endpoint)

@@ -8,7 +8,8 @@
     python -m patterns.publish_subscribe subscriber S1
 
 Frames: one, [message]. A subscription is the bytes with which a message must begin; the publisher's socket filters
-(RFC 29). Left out: what was published before a subscription arrived, or while a connection was gone, is not kept.
+(RFC 29). Left out: what was published before a subscription arrived, or while a connection was gone, is not kept, and
+what is more than the publisher's high-water mark (1,000 for each subscriber) is dropped without a word.
 Copy alone; from the shell with `play.py`. Source: the ZeroMQ Guide, chapter 1, "Getting the Message Out".
 """
 
@@ -21,6 +22,9 @@ import zmq
 ENDPOINT = "tcp://127.0.0.1:5556"
 INTERVAL = 0.5  # seconds from one message to the next
 COUNT = 5  # messages that a subscriber takes
+LINGER = 1000  # milliseconds that a closed socket may go on sending; the default is for ever
+PING = 5.0  # seconds from one PING of ZMTP to the next; a connection on which nothing answers by then is made anew.
+# Whoever PINGs has no RCVHWM: libzmq 4.3.5 aborts the process when a full queue keeps it from reading the answer.
 
 # What each trouble, of a subscriber, its connection or its publisher, does to what is published meanwhile.
 GUARANTEES = {
@@ -45,6 +49,7 @@ def publisher(ctx: zmq.Context[Any], *messages: bytes, endpoint: str = ENDPOINT,
     if not 0 <= interval < math.inf:
         raise ValueError(f"interval: expected seconds from 0, got {interval!r}")
     with ctx.socket(zmq.PUB) as pub:
+        pub.linger = LINGER
         pub.bind(endpoint)
         for message in itertools.cycle(messages):
             pub.send(message)
@@ -62,6 +67,7 @@ def subscriber(ctx: zmq.Context[Any], *prefixes: bytes, endpoint: str = ENDPOINT
         raise ValueError(f"count: expected at least 1, got {count!r}")
     received: list[bytes] = []
     with ctx.socket(zmq.SUB) as sub:
+        sub.heartbeat_ivl, sub.rcvhwm = round(PING * 1000), 0
         for prefix in prefixes:
             sub.subscribe(prefix)
         sub.connect(endpoint)

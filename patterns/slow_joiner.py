@@ -21,6 +21,9 @@ import zmq
 STREAM = "tcp://127.0.0.1:5561"
 READY = "tcp://127.0.0.1:5562"
 PAUSE = 0.1  # seconds from one HELLO to the next while somebody is missing
+LINGER = 1000  # milliseconds that a closed socket may go on sending; the default is for ever
+PING = 5.0  # seconds from one PING of ZMTP to the next; a connection on which nothing answers by then is made anew.
+# Whoever PINGs has no RCVHWM: libzmq 4.3.5 aborts the process when a full queue keeps it from reading the answer.
 LABEL = re.compile(rb"(\d{1,9})/(\d{1,9})")  # number of the text, from 1, and how many there are
 
 # What each trouble, of a subscriber or its connection, does to what that subscriber gets; the test beside it shows it.
@@ -50,7 +53,7 @@ def publisher(
         raise ValueError(f"subscribers: expected at least 1, got {subscribers}")
     there: set[bytes] = set()
     with ctx.socket(zmq.PUB) as pub, ctx.socket(zmq.PULL) as pull:
-        pub.sndhwm = 0  # no limit: a PUB drops what is above, and all the texts are in memory anyway
+        pub.linger, pub.sndhwm = LINGER, 0  # no limit: a PUB drops what is above, and all is in memory anyway
         pub.bind(stream)
         pull.bind(ready)
         while len(there) < subscribers:
@@ -74,8 +77,10 @@ def subscriber(ctx: zmq.Context[Any], name: str, stream: str = STREAM, ready: st
         raise ValueError("name: expected at least one character")
     texts: list[str] = []
     with ctx.socket(zmq.SUB) as sub, ctx.socket(zmq.PUSH) as tell:
+        sub.heartbeat_ivl, sub.rcvhwm = round(PING * 1000), 0
         sub.subscribe(b"")
         sub.connect(stream)
+        tell.linger, tell.heartbeat_ivl = LINGER, round(PING * 1000)
         tell.connect(ready)
         while True:
             match sub.recv_multipart():

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 ENDPOINT = "tcp://127.0.0.1:5581"
 COUNT = 3  # pictures
+LINGER = 1000  # milliseconds that a closed socket may go on sending; the default is for ever
 WIDTH = 400  # elements on each side of a picture
 PAUSE = 0.1  # seconds between two looks whether all has gone
 HEADER = 1000  # bytes that a header may have
@@ -63,7 +64,7 @@ def send_array(socket: zmq.Socket[Any], array: NDArray[Any], flags: int = 0) -> 
 
 
 def recv_array(socket: zmq.Socket[Any], flags: int = 0) -> NDArray[Any]:
-    """Receive an array. It is read-only: its memory belongs to the message, and over inproc to the sender's array.
+    """Receive an array, aligned and read-only: its memory belongs to the message, over inproc to the sender's array.
 
     Raises Refused for a message that is no array; it is gone, and the next one can be received.
     """
@@ -75,6 +76,7 @@ def recv_array(socket: zmq.Socket[Any], flags: int = 0) -> NDArray[Any]:
     if math.prod(shape) * dtype.itemsize != len(elements):
         raise Refused(f"the header asks for another size than the {len(elements)} bytes that came")
     array: NDArray[Any] = np.ndarray(shape, dtype, buffer=elements.buffer, order=order)
+    array = np.require(array, requirements="A")  # a small one may lie anywhere in what was read at once: it is copied
     array.flags.writeable = False
     return array
 
@@ -110,6 +112,7 @@ def source(ctx: zmq.Context[Any], width: int = WIDTH, count: int = COUNT, endpoi
     if width < 1 or count < 1:
         raise ValueError(f"width, count: expected at least 1, got {width!r} and {count!r}")
     with ctx.socket(zmq.PUSH) as push:
+        push.linger, push.copy_threshold = LINGER, 0  # no copies: the tracker of one would be done before it has gone
         push.connect(endpoint)
         trackers = [send_array(push, wave(width, time)) for time in range(count)]
         while not all(tracker.done for tracker in trackers):
@@ -122,6 +125,7 @@ def sink(ctx: zmq.Context[Any], count: int = COUNT, endpoint: str = ENDPOINT) ->
         raise ValueError(f"count: expected at least 1, got {count!r}")
     arrays: list[NDArray[Any]] = []
     with ctx.socket(zmq.PULL) as pull:
+        pull.rcvhwm = 0  # while a queue is full, libzmq 4.3.5 loses over ipc what a PUSH that closes has sent last
         pull.bind(endpoint)
         while len(arrays) < count:
             try:

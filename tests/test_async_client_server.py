@@ -6,20 +6,28 @@ a busy machine changes when something is said and never what.
 """
 
 import random
-import select
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
-from zmq.utils.monitor import recv_monitor_message
+from sockets import (
+    MS,
+    WAIT,
+    bound_at,
+    bound_to,
+    curve,
+    ended,
+    ends_on_ctrl_c,
+    guarantees_hold,
+    shell,
+    signals,
+    transports,
+    turned_away,
+    under_curve,
+)
 
 from diagrams import draw, trace
 from diagrams.recording import Recording
@@ -29,11 +37,7 @@ from patterns.shell import NEVER, Close, Open, Result, Send, arun, serve
 from patterns.simulation import Network
 from patterns.stage import Stage
 
-WAIT = 10.0  # seconds for what has to come
 LONG = 60.0  # seconds that do not pass in a test
-
-ipc = pytest.mark.skipif(not zmq.has("ipc"), reason="no ipc on this system")
-signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP and SIGINT for processes here")
 
 Said = tuple[float, list[bytes]]  # when, and the frames
 
@@ -126,7 +130,7 @@ def sent(effects: list[tuple[float, Any]]) -> list[Said]:
 def test_server(messages: list[str], replies: list[str]) -> None:
     core = Server("kitchen", silence=2.0, plan=partial(steps, pace=0.25))
     opening, *rest = play(core, "clients", said(*messages))
-    assert opening == (0.0, Open("clients", zmq.ROUTER, "kitchen", bind=True))
+    assert opening == (0.0, Open("clients", zmq.ROUTER, "kitchen", bind=True, options={"sndhwm": 0}))
     assert sent(rest) == said(*replies)
     assert core.clients == {}
     assert core.deadline == NEVER
@@ -240,7 +244,7 @@ def test_client_says_what_is_missing_when_its_time_is_over(messages: list[str], 
 def test_client_opens_and_closes_its_socket() -> None:
     effects = play(core := Client("kitchen", [b"tea 1"]), "server", [(1.0, [b"1", b"tea 1/1"])])
     kinds = [effect for _, effect in effects if isinstance(effect, (Open, Close))]
-    assert kinds == [Open("server", zmq.DEALER, "kitchen"), Close("server")]
+    assert kinds == [Open("server", zmq.DEALER, "kitchen", options={"sndhwm": 0}), Close("server")]
     assert not core.open
 
 
@@ -376,20 +380,10 @@ def test_a_client_that_freezes_longer_than_the_silence_is_forgotten() -> None:
 
 
 def test_guarantees_name_tests_of_this_file() -> None:
-    assert list(GUARANTEES) == ["crash", "freeze", "cut", "slow", "restart"]
-    for word, test in GUARANTEES.values():
-        assert word in ("safe", "lost", "duplicated", "reordered", "blocked")
-        assert callable(globals().get(test)), f"there is no {test}"
-        assert test.startswith("test_")
+    guarantees_hold(GUARANTEES, globals())
 
 
 # -- over sockets -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=["plain context", "tracing context"])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    with Stage(zmq.Context() if request.param == "plain context" else trace.Context(Recording())) as it:
-        yield it
 
 
 async def async_server(ctx: zmq.Context[Any], endpoint: str, silence: float, pace: float) -> None:
@@ -421,6 +415,28 @@ def test_many_requests_of_many_clients_find_their_replies(
     for name, actor in actors.items():
         expected = [", ".join(f"{name}{n} {k}/{1 + n % 4}" for k in range(1, 2 + n % 4)) for n in range(10)]
         assert actor.result(WAIT) == expected
+
+
+@transports
+def test_of_four_thousand_requests_at_once_none_is_lost(transport: str) -> None:
+    recording = Recording()
+    with Stage(trace.Context(recording)) as home, Stage() as abroad:
+        home.play(server, home.endpoint("server") if transport == "ipc" else "tcp://127.0.0.1:*", LONG, 0.001)
+        [endpoint] = bound_at(recording, "server")
+        asking = abroad.play(partial(client, endpoint=endpoint, timeout=LONG), *["tea 1"] * 4000)
+        assert asking.result(LONG) == ["tea 1/1"] * 4000
+
+
+def test_replies_wait_for_who_does_not_read_yet(stage: Stage) -> None:
+    replies = [b"%d" % number for number in range(4000)]
+    core = Server(stage.endpoint("server"), LONG, lambda body: [(0.0, reply) for reply in replies[: int(body)]])
+    stage.play(serve, core, name="server")
+    slow, quick = (stage.socket(zmq.DEALER, rcvtimeo=MS) for _ in range(2))
+    for each, wanted in ((slow, b"4000"), (quick, b"1")):
+        each.connect(core.endpoint)
+        each.send_multipart([b"1", wanted])
+        assert each.poll(MS)  # and when the second has its reply, all of the first have been sent
+    assert [slow.recv_multipart()[1] for _ in replies] == replies
 
 
 def test_the_same_picture_on_sockets_and_in_the_simulation() -> None:
@@ -466,28 +482,16 @@ def test_a_killed_server_leaves_its_clients_a_timeout(stage: Stage) -> None:
         asking.result(WAIT)
 
 
-@pytest.mark.skipif(not zmq.has("curve"), reason="no CURVE in this libzmq")
-@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
+@curve
+@transports
 def test_under_curve_only_who_has_the_keys_is_answered(transport: str) -> None:
     recording = Recording()
-    public, secret = zmq.curve_keypair()
-    theirs, ours, open_to_all = trace.Context(recording), trace.Context(recording), zmq.Context()
-    theirs.curve_publickey, theirs.curve_secretkey, theirs.curve_server = public, secret, True
-    ours.curve_publickey, ours.curve_secretkey = zmq.curve_keypair()
-    ours.curve_serverkey = public
-    with Stage(theirs) as home, Stage(ours) as abroad, Stage(open_to_all) as street:
+    with under_curve(recording) as (home, abroad, street):
         home.play(server, "tcp://127.0.0.1:*" if transport == "tcp" else home.endpoint("server"), LONG, 0.01)
-        recording.wait("bind", "server")
-        endpoint = next(e.detail for e in recording if (e.kind, e.actor) == ("bind", "server"))
-        stranger = street.socket(zmq.DEALER, linger=0)
-        with stranger.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL) as turned_away:
-            stranger.connect(endpoint)
-            stranger.send_multipart([b"1", b"let 1"])
-            assert turned_away.poll(WAIT * 1000)
-            assert recv_monitor_message(turned_away)["event"] == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-            stranger.disable_monitor()
-        asking = abroad.play(partial(client, endpoint=endpoint, beat=LONG), "tea 2", name="client")
-        assert asking.result(WAIT) == ["tea 1/2, tea 2/2"]
+        [endpoint] = bound_at(recording, "server")
+        with turned_away(street, zmq.DEALER, endpoint, [b"1", b"let 1"]):
+            asking = abroad.play(partial(client, endpoint=endpoint, beat=LONG), "tea 2", name="client")
+            assert asking.result(WAIT) == ["tea 1/2, tea 2/2"]
         assert [e.frames[1:] for e in recording if (e.kind, e.actor) == ("receive", "server")] == [(b"1", b"tea 2")]
 
 
@@ -496,27 +500,7 @@ def test_under_curve_only_who_has_the_keys_is_answered(transport: str) -> None:
 
 @signals
 def test_from_the_shell_a_client_is_answered_and_ctrl_c_ends_the_server() -> None:
-    def start(*words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "patterns.async_client_server", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[1],
-        )
-
-    with start("server", "--endpoint", "tcp://127.0.0.1:0", "--pace", "0.01") as serving:
-        try:
-            assert serving.stderr
-            assert select.select([serving.stderr], [], [], WAIT)[0]
-            endpoint = serving.stderr.readline().removeprefix("bound to ").strip()
-            with start("client", "--endpoint", endpoint, "tea 3", "egg 1") as asking:
-                assert asking.communicate(timeout=WAIT) == ("tea 1/3, tea 2/3, tea 3/3\negg 1/1\n", "")
-                assert asking.returncode == 0
-            serving.send_signal(signal.SIGINT)
-            since = time.monotonic()
-            assert serving.communicate(timeout=WAIT) == ("", "")
-            assert serving.returncode == 0
-            assert time.monotonic() - since < 2
-        finally:
-            serving.kill()
+    with shell("async_client_server", "server", "--endpoint", "tcp://127.0.0.1:0", "--pace", "0.01") as serving:
+        with shell("async_client_server", "client", "--endpoint", *bound_to(serving), "tea 3", "egg 1") as asking:
+            assert ended(asking) == (0, "tea 1/3, tea 2/3, tea 3/3\negg 1/1\n", "")
+        ends_on_ctrl_c(serving)

@@ -6,12 +6,8 @@
 
 import itertools
 import random
-import select
-import signal
-import subprocess
 import sys
 import threading
-import time
 import types
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, closing
@@ -22,8 +18,22 @@ from typing import Any
 import pytest
 import zmq
 from cores import Script
+from sockets import (
+    MS,
+    WAIT,
+    bound_at,
+    bound_to,
+    curve,
+    ended,
+    ends_on_ctrl_c,
+    guarantees_hold,
+    shell,
+    signals,
+    turned_away,
+    under_curve,
+)
 
-from diagrams import draw, trace
+from diagrams import draw
 from diagrams.recording import Recording
 from diagrams.wire import Wire
 from patterns import clone
@@ -45,10 +55,7 @@ from patterns.shell import AT_ONCE, NEVER, Close, Open, Result, Send, Subscribe,
 from patterns.simulation import Network
 from patterns.stage import Stage
 
-WAIT = 20.0  # seconds for what has to come
 SEEDS = 300  # bad hours in this file
-
-signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP and SIGINT for processes here")
 
 NO_CONTEXT: Any = None  # for what is refused before it needs one
 R, S = b"R", b"S"  # routing ids of two replicas
@@ -97,7 +104,7 @@ def test_a_server_binds_its_three_sockets_and_says_at_once_where_it_stands() -> 
     assert list(core.tick(5.0)) == [
         Open("updates", zmq.PUB, "u", bind=True),
         Open("snapshots", zmq.ROUTER, "s", bind=True),
-        Open("changes", zmq.PULL, "c", bind=True),
+        Open("changes", zmq.PULL, "c", bind=True, options={"rcvhwm": 0}),
         Send("updates", [HUGZ, n(7), b""]),
     ]
     assert core.deadline == 6.0
@@ -345,12 +352,21 @@ def test_an_update_is_applied_and_shown() -> None:
 def test_what_does_not_join_on_is_a_gap_and_the_cure_a_new_snapshot(key: bytes, sequence: int) -> None:
     it = bench()
     old = it.core.state
-    assert it.hear(key, sequence, b"cold") == asks(sequence)
+    assert it.hear(key, sequence, b"cold") == asks(max(sequence, 100)), "for nothing older than what it has shown"
     assert (it.core.complete, it.core.state, it.core.sequence) == (False, old, 100), "the old state is shown meanwhile"
     assert it.hear(b"egg", sequence + 1, b"raw") == []
     assert it.core.state == {b"tea": b"hot"}
     assert it.batch(KTHXBAI, sequence, 0, b"jam", b"red")[1:] == [Result({b"jam": b"red", b"egg": b"raw"})]
     assert old == {b"tea": b"hot"}, "nothing of the old state is kept, and nobody's copy of it changes"
+
+
+def test_the_snapshot_that_cures_a_gap_is_not_older_than_what_was_shown() -> None:
+    it = Bench()
+    it.hear(HUGZ, 100)
+    assert it.batch(KTHXBAI, 105, 0, b"tea", b"hot") == [Close("snapshots"), Result({b"tea": b"hot"})]
+    it.now += 2.0
+    assert it.hear(b"egg", 103, b"raw") == asks(105), "the stream has a gap, below what the first snapshot had"
+    assert it.batch(KVSYNC, 200, 0, b"tea", b"cold") == [more(200, 1)]
 
 
 def test_a_gap_while_a_snapshot_is_fetched_makes_it_useless() -> None:
@@ -744,12 +760,6 @@ MANY = 20_000  # updates, with the value below more than all buffers on their wa
 LONG = bytes(300)
 
 
-@pytest.fixture(params=["plain context", "tracing context"])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    with Stage(zmq.Context() if request.param == "plain context" else trace.Context(Recording())) as it:
-        yield it
-
-
 class Scene:
     """A server on a stage, and who changes and follows it."""
 
@@ -770,7 +780,7 @@ class Scene:
 
     def burst(self, *pairs: tuple[bytes, bytes]) -> None:
         """Many changes, and these at the end. Returns when the server has published them all."""
-        push = self.stage.socket(zmq.PUSH, sndtimeo=int(WAIT * 1000))
+        push = self.stage.socket(zmq.PUSH, sndtimeo=MS)
         push.connect(self.c)
         for k in range(MANY):
             push.send_multipart([b"key %d" % (k % 10), LONG])
@@ -800,7 +810,7 @@ def telling(ctx: Any, updates: str, snapshots: str, told: str) -> None:
 
 @pytest.fixture
 def told(stage: Stage) -> Any:
-    it = stage.socket(zmq.PULL, rcvtimeo=int(WAIT * 1000))
+    it = stage.socket(zmq.PULL, rcvtimeo=MS)
     it.bind(stage.endpoint("told"))
     return it
 
@@ -818,6 +828,15 @@ def test_nobody_there_costs_a_timeout_error(scene: Scene) -> None:
         scene.follow(timeout=0.2).result(WAIT)
     with pytest.raises(TimeoutError, match=r"^no server at ipc://.* took the change for 0\.1 s$"):
         change(scene.stage.context, "tea=cold", changes=scene.c, timeout=0.1)
+
+
+def test_of_five_thousand_changes_none_is_lost_although_who_makes_them_closes_at_once() -> None:
+    with Stage() as stage:
+        scene, pairs = Scene(stage), [f"key {number}=" for number in range(5000)]
+        scene.server()
+        following = scene.follow(*pairs)
+        scene.change(*pairs)
+        assert len(following.result(WAIT)) == len(pairs)
 
 
 def test_the_same_cores_under_asyncio(scene: Scene) -> None:
@@ -875,22 +894,17 @@ def test_a_snapshot_of_100_000_keys_is_complete_while_the_state_goes_on() -> Non
         assert state[b"second"] == b"%d" % owner.result(WAIT)
 
 
-@pytest.mark.skipif(not zmq.has("curve"), reason="no CURVE in this libzmq")
+@curve
 def test_under_curve_only_who_has_the_keys_is_served() -> None:
     recording = Recording()
-    public, secret = zmq.curve_keypair()
-    theirs, ours = trace.Context(recording), trace.Context(recording)
-    theirs.curve_publickey, theirs.curve_secretkey, theirs.curve_server = public, secret, True
-    ours.curve_publickey, ours.curve_secretkey = zmq.curve_keypair()
-    ours.curve_serverkey = public
-    with Stage(theirs) as home, Stage(ours) as abroad, Stage() as street:
+    with under_curve(recording) as (home, abroad, street):
         anywhere = dict.fromkeys(("updates", "snapshots", "changes"), "tcp://127.0.0.1:*")
         home.play(server, "tea=hot", **anywhere, interval=SHORT)
-        recording.wait("bind", "server", count=3)
-        updates, snapshots, changes = (e.detail for e in recording if (e.kind, e.actor) == ("bind", "server"))
-        inside = abroad.play(replica, "tea=cold", updates=updates, snapshots=snapshots, interval=SHORT)
-        abroad.play(change, "tea=cold", changes=changes, timeout=WAIT).result(WAIT)
-        assert inside.result(WAIT) == [b"tea=cold"]
+        updates, snapshots, changes = bound_at(recording, "server", 3)
+        with turned_away(street, zmq.SUB, updates), turned_away(street, zmq.DEALER, snapshots, [ICANHAZ, n(0), n(0)]):
+            inside = abroad.play(replica, "tea=cold", updates=updates, snapshots=snapshots, interval=SHORT)
+            abroad.play(change, "tea=cold", changes=changes, timeout=WAIT).result(WAIT)
+            assert inside.result(WAIT) == [b"tea=cold"]
         with pytest.raises(TimeoutError):
             street.play(replica, updates=updates, snapshots=snapshots, interval=SHORT, timeout=0.3).result(WAIT)
         with pytest.raises(TimeoutError):
@@ -898,11 +912,7 @@ def test_under_curve_only_who_has_the_keys_is_served() -> None:
 
 
 def test_guarantees_name_tests_of_this_file() -> None:
-    assert list(GUARANTEES) == ["crash", "freeze", "cut", "slow", "restart"]
-    for word, test in GUARANTEES.values():
-        assert word in ("safe", "lost", "duplicated", "reordered", "blocked")
-        assert test.startswith("test_")
-        assert callable(globals().get(test)), f"there is no {test}"
+    guarantees_hold(GUARANTEES, globals())
 
 
 def test_when_the_server_dies_a_replica_keeps_what_it_has_until_its_timeout(scene: Scene) -> None:
@@ -1003,38 +1013,28 @@ def test_a_server_outlives_strangers(scene: Scene) -> None:
 
 @signals
 def test_from_the_shell_three_terminals_and_ctrl_c() -> None:
-    running: list[subprocess.Popen[str]] = []
+    anywhere = [f"--{name}=tcp://127.0.0.1:0" for name in ("updates", "snapshots", "changes")]
+    with shell("clone", "server", "tea=hot", *anywhere) as home:
+        updates, snapshots, changes = bound_to(home, 3)
 
-    def shell(*words: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-W", "error", "-m", "patterns.clone", *words]
-        pipe, cwd = subprocess.PIPE, Path(__file__).parents[1]
-        running.append(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=cwd))
-        return running[-1]
+        def follow(*words: str) -> Any:
+            return shell("clone", "replica", *words, "--updates", updates, "--snapshots", snapshots)
 
-    try:
-        anywhere = [f"--{name}=tcp://127.0.0.1:0" for name in ("updates", "snapshots", "changes")]
-        home = shell("server", "tea=hot", *anywhere)
-        assert home.stderr
-        assert select.select([home.stderr], [], [], WAIT)[0]
-        bound = [home.stderr.readline().removeprefix("bound to ").strip() for _ in anywhere]
-        ends, changes = ["--updates", bound[0], "--snapshots", bound[1]], ["--changes", bound[2]]
-        assert shell("replica", *ends).communicate(timeout=WAIT) == ("tea=hot\n", "")
-        waits = shell("replica", "tea=cold", *ends, "--timeout", f"{WAIT}")
-        assert shell("change", "tea=cold", "egg=raw", *changes).communicate(timeout=WAIT) == ("", "")
-        assert waits.communicate(timeout=WAIT)[0] in ("tea=cold\n", "egg=raw\ntea=cold\n")
-        assert shell("replica", "tea", *ends).communicate(timeout=WAIT)[1].startswith("replica: pairs: ")
-        listens = shell("replica", "never=1", *ends)
-        assert shell("replica", "egg=raw", *ends).communicate(timeout=WAIT)[0] == "egg=raw\ntea=cold\n"
-        for each in (listens, home):
-            since = time.monotonic()
-            each.send_signal(signal.SIGINT)
-            assert each.communicate(timeout=WAIT) == ("", "")
-            assert time.monotonic() - since < 2
-        assert [each.returncode for each in running] == [0, 0, 0, 0, 1, 0, 0]
-        alone = shell("replica", *ends, "--timeout", "0.2")
-        assert alone.communicate(timeout=WAIT)[1].startswith("replica: no complete state from tcp://")
-        assert alone.returncode == 1
-    finally:
-        for each in running:
-            each.kill()
-            each.communicate(timeout=WAIT)
+        with follow() as first:
+            assert ended(first) == (0, "tea=hot\n", "")
+        with follow("tea=cold", f"--timeout={WAIT}") as waits:
+            with shell("clone", "change", "tea=cold", "egg=raw", "--changes", changes) as changing:
+                assert ended(changing) == (0, "", "")
+            assert ended(waits) in [(0, "tea=cold\n", ""), (0, "egg=raw\ntea=cold\n", "")]
+        with follow("tea") as wrong, follow("egg=raw") as last:
+            code, said, complaint = ended(wrong)
+            assert (code, said, complaint[:16]) == (1, "", "replica: pairs: ")
+            assert ended(last) == (0, "egg=raw\ntea=cold\n", "")
+        with follow("never=1") as listens:
+            assert home.poll() is None
+            ends_on_ctrl_c(home)
+            with follow("--timeout=0.2") as alone:
+                code, said, complaint = ended(alone)
+                assert (code, said) == (1, "")
+                assert complaint.startswith("replica: no complete state from tcp://")
+            ends_on_ctrl_c(listens)

@@ -12,7 +12,6 @@ import os
 import queue
 import random
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -24,6 +23,20 @@ from typing import Any
 
 import pytest
 import zmq
+from sockets import (
+    MS,
+    WAIT,
+    bound_at,
+    bound_to,
+    curve,
+    ends_on_ctrl_c,
+    guarantees_hold,
+    shell,
+    signals,
+    transports,
+    turned_away,
+    under_curve,
+)
 
 from diagrams import draw, trace
 from diagrams.recording import Recording
@@ -46,12 +59,8 @@ from patterns.shell import AT_ONCE, NEVER, WORK, Open, Result, Send, Work
 from patterns.simulation import Network
 from patterns.stage import Stage
 
-WAIT = 20.0  # seconds for what has to come
 SEEDS = 300  # bad hours in this file
 ALIVE, SUSPECTED, GONE = State
-
-ipc = pytest.mark.skipif(not zmq.has("ipc"), reason="no ipc on this system")
-signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP and SIGINT for processes here")
 
 # -- the table ----------------------------------------------------------------------------------------------------
 
@@ -266,7 +275,8 @@ def test_a_bad_name_is_named(name: str) -> None:
 
 # -- the peer -----------------------------------------------------------------------------------------------------
 
-OPENS = Open("watcher", zmq.DEALER, "panel", options={"routing_id": b"kitchen", "immediate": 1})
+OPTIONS = {"routing_id": b"kitchen", "immediate": 1, "sndhwm": 0, "heartbeat_ivl": 5000}
+OPENS = Open("watcher", zmq.DEALER, "panel", options=OPTIONS)
 
 
 def test_a_peer_beats() -> None:
@@ -495,12 +505,6 @@ CALM = 0.25  # seconds of an interval here: four of them without a word are hard
 LIVES = 4
 
 
-@pytest.fixture(params=["plain context", "tracing context"])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    with Stage(zmq.Context() if request.param == "plain context" else trace.Context(Recording())) as it:
-        yield it
-
-
 class Desk:
     """Where a watcher's reports arrive."""
 
@@ -589,7 +593,7 @@ def test_heartbeats_to_nobody_are_lost_and_do_not_pile_up() -> None:
         stage.play(peer, "kitchen", stage.endpoint("watcher"), QUICK, name="kitchen")
         recording.wait("refused", "kitchen", count=20, timeout=WAIT)
         assert recording.count("sent", "kitchen") == 0
-        router = stage.socket(zmq.ROUTER, rcvtimeo=int(WAIT * 1000))
+        router = stage.socket(zmq.ROUTER, rcvtimeo=MS)
         router.bind(stage.endpoint("watcher"))
         assert router.recv_multipart() == [b"kitchen", HEARTBEAT]
         assert recording.count("sent", "kitchen") <= 2
@@ -603,6 +607,39 @@ def test_a_name_is_handed_over_to_a_new_connection_while_the_old_one_stands(stag
     desk.until("kitchen", ALIVE)
     stage.play(peer, "kitchen", desk.endpoint, QUICK, lambda job: [b"new"], name="kitchen")
     desk.until("kitchen", [b"new"])
+
+
+def test_what_an_old_connection_had_said_is_lost_when_a_new_one_takes_its_name() -> None:
+    """Of a watcher that has not read yet: a ROUTER hands the name over and forgets the old connection's messages."""
+    with Stage() as stage:
+        router = stage.socket(zmq.ROUTER, router_handover=1, rcvtimeo=MS)
+        router.bind("inproc://watcher")
+        old, new = (stage.socket(zmq.DEALER, routing_id=b"kitchen") for _ in range(2))
+        old.connect("inproc://watcher")
+        for number in range(300):
+            old.send_multipart([NEWS, b"%d" % number])
+        assert router.poll(MS)  # it has seen the first connection
+        new.connect("inproc://watcher")
+        new.send_multipart([NEWS, b"last"])
+        heard = list(iter(router.recv_multipart, [b"kitchen", NEWS, b"last"]))
+        assert len(heard) < 300
+
+
+def test_of_a_burst_of_news_none_is_lost() -> None:
+    with Stage() as stage:
+        desk, numbers, over = Desk(stage), iter(range(5000)), threading.Event()
+
+        def job(nothing: list[bytes]) -> list[bytes]:
+            number = next(numbers, None)
+            if number is None:
+                assert over.wait(WAIT)
+            return [b"%d" % (number or 0)]
+
+        stage.play(peer, "kitchen", desk.endpoint, QUICK, job, name="kitchen")
+        assert desk.told.get(timeout=WAIT) == ("kitchen", ALIVE)
+        for number in range(5000):
+            assert desk.told.get(timeout=WAIT) == ("kitchen", [b"%d" % number])
+        over.set()
 
 
 def test_what_is_malformed_is_dropped_and_harms_nobody(stage: Stage) -> None:
@@ -623,7 +660,7 @@ def test_what_is_malformed_is_dropped_and_harms_nobody(stage: Stage) -> None:
 @pytest.mark.parametrize(("how", "noticed"), [("frozen", True), ("hangs", False)])
 def test_zmtp_heartbeats_notice_a_frozen_process_and_not_a_thread_that_hangs(how: str, noticed: bool) -> None:
     with Stage() as stage:
-        router = stage.socket(zmq.ROUTER, heartbeat_ivl=100, heartbeat_timeout=1000, rcvtimeo=int(WAIT * 1000))
+        router = stage.socket(zmq.ROUTER, heartbeat_ivl=100, heartbeat_timeout=1000, rcvtimeo=MS)
         with router.get_monitor_socket(zmq.EVENT_DISCONNECTED) as monitor:
             router.bind(stage.endpoint("watcher"))
             process = stage.spawn(hangs, stage.endpoint("watcher"))
@@ -643,27 +680,16 @@ def hangs(ctx: Any, endpoint: str) -> None:
         threading.Event().wait()
 
 
-@pytest.mark.skipif(not zmq.has("curve"), reason="no CURVE in this libzmq")
-@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
+@curve
+@transports
 def test_under_curve_only_who_has_the_keys_is_heard(transport: str) -> None:
     recording = Recording()
-    public, secret = zmq.curve_keypair()
-    theirs, ours = trace.Context(recording), trace.Context(recording)
-    theirs.curve_publickey, theirs.curve_secretkey, theirs.curve_server = public, secret, True
-    ours.curve_publickey, ours.curve_secretkey = zmq.curve_keypair()
-    ours.curve_serverkey = public
-    with Stage(theirs) as home, Stage(ours) as abroad, Stage() as street:
+    with under_curve(recording) as (home, abroad, street):
         desk = Desk(home, "tcp://127.0.0.1:*" if transport == "tcp" else "")
-        recording.wait("bind", "watcher")
-        endpoint = next(e.detail for e in recording if (e.kind, e.actor) == ("bind", "watcher"))
-        stranger = street.socket(zmq.DEALER, linger=0, routing_id=b"stranger")
-        with stranger.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL) as turned_away:
-            stranger.connect(endpoint)
-            stranger.send(HEARTBEAT)
-            assert turned_away.poll(WAIT * 1000)
-            stranger.disable_monitor()
-        abroad.play(peer, "kitchen", endpoint, QUICK, name="kitchen")
-        assert desk.told.get(timeout=WAIT) == ("kitchen", ALIVE)
+        [endpoint] = bound_at(recording, "watcher")
+        with turned_away(street, zmq.DEALER, endpoint, [HEARTBEAT]):
+            abroad.play(peer, "kitchen", endpoint, QUICK, name="kitchen")
+            assert desk.told.get(timeout=WAIT) == ("kitchen", ALIVE)
 
 
 def test_a_report_is_logged_unless_it_is_wanted_elsewhere(caplog: pytest.LogCaptureFixture) -> None:
@@ -674,11 +700,7 @@ def test_a_report_is_logged_unless_it_is_wanted_elsewhere(caplog: pytest.LogCapt
 
 
 def test_guarantees_name_tests_of_this_file() -> None:
-    assert list(GUARANTEES) == ["crash", "freeze", "cut", "slow", "restart"]
-    for outcome, test in GUARANTEES.values():
-        assert outcome in ("safe", "lost", "duplicated", "reordered", "blocked")
-        assert test.startswith("test_")
-        assert callable(globals().get(test)), f"there is no {test}"
+    guarantees_hold(GUARANTEES, globals())
 
 
 # -- from the shell -----------------------------------------------------------------------------------------------
@@ -686,44 +708,21 @@ def test_guarantees_name_tests_of_this_file() -> None:
 
 @signals
 def test_from_the_shell_a_peer_comes_is_frozen_and_comes_back_and_ctrl_c_ends_both() -> None:
-    def shell(*words: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-W", "error", "-m", "patterns.heartbeats", *words]
-        pipe, cwd = subprocess.PIPE, Path(__file__).parents[1]
-        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, bufsize=1, cwd=cwd)
+    with shell("heartbeats", "watcher", "--endpoint=tcp://127.0.0.1:0", "--interval=0.5") as watching:
 
-    running: list[subprocess.Popen[str]] = []
-    lines: queue.Queue[str] = queue.Queue()
+        def until(wanted: str) -> str:
+            assert watching.stderr
+            while not (line := watching.stderr.readline().strip()).startswith(wanted):
+                assert line, "it has ended"
+            return line
 
-    def read() -> None:
-        assert running[0].stderr
-        for line in running[0].stderr:
-            lines.put(line.strip())
-
-    def until(wanted: str) -> str:
-        while not (line := lines.get(timeout=WAIT)).startswith(wanted):
-            pass
-        return line
-
-    reader = threading.Thread(target=read)
-    try:
-        running.append(shell("watcher", "--endpoint", "tcp://127.0.0.1:0", "--interval", "0.5"))
-        reader.start()
-        endpoint = until("bound to ").removeprefix("bound to ")
-        running.append(shell("peer", "kitchen", "--endpoint", endpoint, "--beat", "0.05"))
-        until("kitchen: alive")
-        os.kill(running[1].pid, signal.SIGSTOP)
-        until("kitchen: gone")
-        os.kill(running[1].pid, signal.SIGCONT)
-        until("kitchen: alive")
-        for each in reversed(running):
-            since = time.monotonic()
-            each.send_signal(signal.SIGINT)
-            assert each.wait(WAIT) == 0
-            assert time.monotonic() - since < 2
-    finally:
-        for each in running:
-            each.kill()
-            each.wait(WAIT)
-        reader.join(WAIT)
-        for each in running:
-            each.communicate(timeout=WAIT)
+        [endpoint] = bound_to(watching)
+        with shell("heartbeats", "peer", "kitchen", "--endpoint", endpoint, "--beat=0.05") as beating:
+            until("kitchen: alive")
+            os.kill(beating.pid, signal.SIGSTOP)
+            until("kitchen: gone")
+            os.kill(beating.pid, signal.SIGCONT)
+            until("kitchen: alive")
+            ends_on_ctrl_c(beating)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(2) == 0

@@ -5,20 +5,28 @@ The test is the publisher on an XPUB that receives the cache's own subscription,
 she has heard, the cache knows. What must never come is followed by something that does, on the same connection.
 """
 
-import select
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
-from zmq.utils.monitor import recv_monitor_message
+from sockets import (
+    MS,
+    STUCK,
+    WAIT,
+    bound_at,
+    bound_to,
+    curve,
+    ended,
+    ends_on_ctrl_c,
+    guarantees_hold,
+    shell,
+    signals,
+    transports,
+    turned_away,
+    under_curve,
+)
 
 from diagrams import trace
 from diagrams.recording import Recording
@@ -26,29 +34,17 @@ from diagrams.wire import Wire
 from patterns.last_value_cache import GUARANTEES, cache, publisher, subscriber
 from patterns.stage import Stage
 
-WAIT = 10.0  # seconds for what has to come
-STUCK = 0.3  # seconds after which what never comes is given up
 Message = list[bytes]
-
-ipc = pytest.mark.skipif(not zmq.has("ipc"), reason="no ipc on this system")
-signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP and SIGINT for processes here")
-
-
-@pytest.fixture(params=["plain context", "tracing context"])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    with Stage(zmq.Context() if request.param == "plain context" else trace.Context(Recording())) as it:
-        it.context.linger = 100  # milliseconds: a SUB would go on trying to bring its subscription to who has gone
-        yield it
 
 
 def bound(stage: Stage, kind: int, endpoint: str) -> Any:
-    socket = stage.socket(kind, rcvtimeo=int(WAIT * 1000), linger=0)
+    socket = stage.socket(kind, rcvtimeo=MS, linger=0)
     socket.bind(endpoint)
     return socket
 
 
 def sub(stage: Stage, endpoint: str, *prefixes: bytes, **options: Any) -> Any:
-    socket = stage.socket(zmq.SUB, rcvtimeo=int(WAIT * 1000), linger=0, **options)
+    socket = stage.socket(zmq.SUB, rcvtimeo=MS, linger=0, **options)
     socket.connect(endpoint)
     for prefix in prefixes:
         socket.subscribe(prefix)
@@ -96,7 +92,7 @@ class Kitchen:
 # -- in fair weather ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
+@transports
 @pytest.mark.parametrize("traced", [False, True], ids=["plain context", "tracing context"])
 def test_the_three_roles_play_together(transport: str, traced: bool) -> None:
     recording = Recording()
@@ -111,34 +107,21 @@ def play_kitchen(home: Stage, recording: Recording, transport: str, abroad: Stag
     up, down = ["tcp://127.0.0.1:*"] * 2 if transport == "tcp" else (home.endpoint("up"), home.endpoint("down"))
     values = "oven=180", "oven.door=shut", "tea=hot"
     (abroad or home).play(partial(publisher, endpoint=up), *values, name="publisher")
-    recording.wait("bind", "publisher", timeout=WAIT)
-    up = next(e.detail for e in recording if e.kind == "bind")
+    [up] = bound_at(recording, "publisher")
     home.play(cache, up, down)
     recording.wait("receive", "cache", socket="SUB", count=3, timeout=WAIT)
-    return next(e.detail for e in recording if (e.kind, e.actor) == ("bind", "cache"))
+    return bound_at(recording, "cache")[0]
 
 
-@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
-@pytest.mark.skipif(not zmq.has("curve"), reason="no CURVE in this libzmq")
+@curve
+@transports
 def test_under_curve_only_who_has_the_keys_is_answered(transport: str) -> None:
     recording = Recording()
-    public, secret = zmq.curve_keypair()
-    ours, theirs = trace.Context(recording), trace.Context(recording)
-    ours.curve_publickey, ours.curve_secretkey, ours.curve_server = public, secret, True  # of the cache, on both sides
-    theirs.curve_publickey, theirs.curve_secretkey = zmq.curve_keypair()
-    theirs.curve_serverkey = public
-    with Stage(ours) as home, Stage(theirs) as abroad, Stage() as outside:
+    with under_curve(recording) as (home, abroad, street):  # the cache has the server's keys on both its sides
         where = play_kitchen(home, recording, transport, abroad)
-        stranger = outside.socket(zmq.SUB)
-        stranger.subscribe(b"")
-        with stranger.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL) as turned_away:
-            stranger.connect(where)
-            assert turned_away.poll(WAIT * 1000)
-            assert recv_monitor_message(turned_away)["event"] == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-            stranger.disable_monitor()
-        guest = abroad.play(lambda ctx: subscriber(ctx, b"tea", endpoint=where), name="guest")
-        assert guest.result(WAIT) == [b"tea=hot"]
-        assert not stranger.poll(0)
+        with turned_away(street, zmq.SUB, where):
+            guest = abroad.play(lambda ctx: subscriber(ctx, b"tea", endpoint=where), name="guest")
+            assert guest.result(WAIT) == [b"tea=hot"]
 
 
 @pytest.mark.parametrize(
@@ -207,13 +190,38 @@ def test_the_cache_neither_keeps_nor_passes_on_what_is_no_value(stage: Stage) ->
     for frames in ([b""], [b"tea"], [b"tea", b"hot", b"!"], [b"tea", b"hot"]):
         kitchen.say(*frames)
     assert kitchen.heard([b"tea", b"hot"]) == [[b"tea", b"hot"]]
-    rude = stage.socket(zmq.XSUB, rcvtimeo=int(WAIT * 1000), linger=0)
+    rude = stage.socket(zmq.XSUB, rcvtimeo=MS, linger=0)
     rude.connect(kitchen.downstream)
     for frames in ([b""], [b"tea"], [b"\2tea"], [b"\0tea"], [b"tea", b"\1tea"], [b"\1open"]):
         rude.send_multipart(frames)
     assert rude.recv_multipart() == [b"open", b"yes"]
     kitchen.say(b"milk", b"cold")
     assert kitchen.heard([b"milk", b"cold"]) == [[b"open", b"yes"], [b"milk", b"cold"]]
+
+
+@transports
+@pytest.mark.parametrize("late", [True, False], ids=["who comes late", "who is there before"])
+def test_four_thousand_topics_at_once_are_kept_and_told_to(transport: str, late: bool) -> None:
+    recording, values = Recording(), {f"topic {number}": "." * 100 for number in range(4000)}
+    with Stage(trace.Context(recording)) as home, Stage() as abroad:
+        up, down = ["tcp://127.0.0.1:*"] * 2 if transport == "tcp" else (home.endpoint("up"), home.endpoint("down"))
+        said = [f"{topic}={value}" for topic, value in values.items()]
+        home.play(partial(publisher, endpoint=up), *said, name="publisher")
+        home.play(cache, *bound_at(recording, "publisher"), down)
+        [where] = bound_at(recording, "cache")
+        if late:
+            recording.wait("receive", "cache", socket="SUB", count=len(values), timeout=WAIT)
+        guest = abroad.play(lambda ctx: subscriber(ctx, b"", endpoint=where, count=len(values)))
+        assert sorted(guest.result(WAIT)) == sorted(map(str.encode, said))
+
+
+def test_a_message_that_is_no_subscription_does_not_make_the_publisher_speak(stage: Stage) -> None:
+    stage.play(partial(publisher, endpoint=stage.endpoint("up")), "tea=hot")
+    rude = stage.socket(zmq.XSUB, rcvtimeo=MS)
+    rude.connect(stage.endpoint("up"))
+    for frames in ([b""], [b"tea"], [b"\2tea"], [b"tea", b"\1tea"], [b"\1tea"]):
+        rude.send_multipart(frames)
+    assert rude.recv_multipart() == [b"tea", b"hot"]
 
 
 def test_neither_side_waits_for_the_other(stage: Stage) -> None:
@@ -247,11 +255,7 @@ def test_what_the_caller_does_wrong_is_said_at_once(stage: Stage, call: Any, com
 
 
 def test_guarantees_name_tests_of_this_file() -> None:
-    assert list(GUARANTEES) == ["crash", "freeze", "cut", "slow", "restart"]
-    for word, test in GUARANTEES.values():
-        assert word in ("safe", "lost", "duplicated", "reordered", "blocked")
-        assert callable(globals().get(test)), f"there is no {test}"
-        assert test.startswith("test_")
+    guarantees_hold(GUARANTEES, globals())
 
 
 @pytest.fixture
@@ -345,36 +349,11 @@ def test_a_restarted_cache_knows_nothing_until_the_publisher_speaks(recorded: tu
 
 @signals
 def test_from_the_shell_a_late_subscriber_is_answered_and_ctrl_c_ends_the_others() -> None:
-    def start(*words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "patterns.last_value_cache", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[1],
-        )
-
-    def address(process: subprocess.Popen[str]) -> str:
-        assert process.stderr
-        assert select.select([process.stderr], [], [], WAIT)[0]
-        return process.stderr.readline().removeprefix("bound to ").strip()
-
-    free = "tcp://127.0.0.1:0"
-    with ExitStack() as playing:
-
-        def play(*words: str) -> subprocess.Popen[str]:
-            process = playing.enter_context(start(*words))
-            playing.callback(process.kill)
-            return process
-
-        oven = play("publisher", "oven=180", "oven.door=shut", "--endpoint", free)
-        middle = play("cache", "--upstream", address(oven), "--downstream", free)
-        guest = play("subscriber", "oven", "--count", "2", "--endpoint", address(middle))
-        assert guest.communicate(timeout=WAIT) == ("oven=180\noven.door=shut\n", "")
-        assert guest.returncode == 0
-        for process in (middle, oven):
-            process.send_signal(signal.SIGINT)
-            since = time.monotonic()
-            assert process.communicate(timeout=WAIT)[0] == ""
-            assert process.returncode == 0
-            assert time.monotonic() - since < 2
+    free, recipe = "tcp://127.0.0.1:0", "last_value_cache"
+    with (
+        shell(recipe, "publisher", "oven=180", "oven.door=shut", "--endpoint", free) as oven,
+        shell(recipe, "cache", "--upstream", *bound_to(oven), "--downstream", free) as middle,
+    ):
+        with shell(recipe, "subscriber", "oven", "--count=2", "--endpoint", *bound_to(middle)) as guest:
+            assert ended(guest) == (0, "oven=180\noven.door=shut\n", "")
+        ends_on_ctrl_c(middle, oven)

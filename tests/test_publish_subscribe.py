@@ -6,20 +6,28 @@ followed by something that does come, on the same connection: what was there to 
 """
 
 import math
-import select
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
-from zmq.utils.monitor import recv_monitor_message
+from sockets import (
+    MS,
+    STUCK,
+    WAIT,
+    bound_at,
+    bound_to,
+    curve,
+    ended,
+    ends_on_ctrl_c,
+    guarantees_hold,
+    shell,
+    signals,
+    transports,
+    turned_away,
+    under_curve,
+)
 
 from diagrams import trace
 from diagrams.recording import Recording
@@ -27,30 +35,19 @@ from diagrams.wire import Wire
 from patterns.publish_subscribe import GUARANTEES, publisher, subscriber
 from patterns.stage import Actor, Stage
 
-WAIT = 10.0  # seconds for what has to come
-STUCK = 0.2  # seconds after which what never comes is given up
 EVER = 600.0  # seconds that no test waits
-
-ipc = pytest.mark.skipif(not zmq.has("ipc"), reason="no ipc on this system")
-signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP and SIGINT for processes here")
-
-
-@pytest.fixture(params=["plain context", "tracing context"])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    with Stage(zmq.Context() if request.param == "plain context" else trace.Context(Recording())) as it:
-        yield it
 
 
 def listening(stage: Stage, name: str = "board", **options: Any) -> Any:
     """A publisher of the test's own: an XPUB that receives each subscription, and hears who leaves."""
-    socket = stage.socket(zmq.XPUB, rcvtimeo=int(WAIT * 1000), xpub_verbose=1, **options)
+    socket = stage.socket(zmq.XPUB, rcvtimeo=MS, xpub_verbose=1, **options)
     socket.bind(stage.endpoint(name))
     return socket
 
 
 def listener(stage: Stage, *prefixes: bytes, **options: Any) -> Any:
     """A subscriber of the test's own, connected to the board."""
-    socket = stage.socket(zmq.SUB, rcvtimeo=int(WAIT * 1000), **options)
+    socket = stage.socket(zmq.SUB, rcvtimeo=MS, **options)
     for prefix in prefixes:
         socket.subscribe(prefix)
     socket.connect(stage.endpoint("board"))
@@ -68,11 +65,10 @@ def play_publisher(home: Stage, recording: Recording, transport: str) -> str:
     """Play a publisher whose tracing Context makes known where it is bound."""
     endpoint = "tcp://127.0.0.1:*" if transport == "tcp" else home.endpoint("board")
     home.play(partial(publisher, endpoint=endpoint, interval=0.01), b"S1 tea", b"S2 milk", name="publisher")
-    recording.wait("bind", "publisher", timeout=WAIT)
-    return next(e.detail for e in recording if (e.kind, e.actor) == ("bind", "publisher"))
+    return bound_at(recording, "publisher")[0]
 
 
-@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
+@transports
 @pytest.mark.parametrize("traced", [False, True], ids=["plain context", "tracing context"])
 def test_a_subscriber_gets_what_begins_with_its_prefix(transport: str, traced: bool) -> None:
     recording = Recording()
@@ -81,26 +77,14 @@ def test_a_subscriber_gets_what_begins_with_its_prefix(transport: str, traced: b
         assert subscribe(elsewhere, endpoint, b"S1", count=3).result(WAIT) == [b"S1 tea"] * 3
 
 
-@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
-@pytest.mark.skipif(not zmq.has("curve"), reason="no CURVE in this libzmq")
+@curve
+@transports
 def test_under_curve_only_who_has_the_keys_gets_anything(transport: str) -> None:
     recording = Recording()
-    public, secret = zmq.curve_keypair()
-    theirs, ours, open_to_all = trace.Context(recording), zmq.Context(), zmq.Context()
-    theirs.curve_publickey, theirs.curve_secretkey, theirs.curve_server = public, secret, True
-    ours.curve_publickey, ours.curve_secretkey = zmq.curve_keypair()
-    ours.curve_serverkey = public
-    with Stage(theirs) as home, Stage(ours) as abroad, Stage(open_to_all) as street:
+    with under_curve(recording) as (home, abroad, street):
         endpoint = play_publisher(home, recording, transport)
-        stranger = street.socket(zmq.SUB)
-        stranger.subscribe(b"")
-        with stranger.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL) as turned_away:
-            stranger.connect(endpoint)
-            assert turned_away.poll(WAIT * 1000)
-            assert recv_monitor_message(turned_away)["event"] == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-            stranger.disable_monitor()
-        assert subscribe(abroad, endpoint, b"S2", count=3).result(WAIT) == [b"S2 milk"] * 3
-        assert not stranger.poll(0)
+        with turned_away(street, zmq.SUB, endpoint):
+            assert subscribe(abroad, endpoint, b"S2", count=3).result(WAIT) == [b"S2 milk"] * 3
 
 
 @pytest.mark.parametrize("order", ["publisher subscriber", "subscriber publisher"])
@@ -161,7 +145,7 @@ def test_everybody_gets_a_copy(stage: Stage) -> None:
 
 def test_one_subscriber_hears_several_publishers(stage: Stage) -> None:
     north, south = listening(stage, "north"), listening(stage, "south")
-    sub = stage.socket(zmq.SUB, rcvtimeo=int(WAIT * 1000))
+    sub = stage.socket(zmq.SUB, rcvtimeo=MS)
     sub.subscribe(b"S1")
     for name, board in (("north", north), ("south", south)):
         sub.connect(stage.endpoint(name))
@@ -267,7 +251,7 @@ def test_a_subscriber_passes_over_what_is_not_one_frame(stage: Stage) -> None:
 def test_a_publisher_passes_over_what_subscribers_make_up(stage: Stage) -> None:
     board = stage.endpoint("board")
     stage.play(partial(publisher, endpoint=board, interval=0.01), b"S1 tea", name="publisher")
-    stranger = stage.socket(zmq.XSUB, rcvtimeo=int(WAIT * 1000))
+    stranger = stage.socket(zmq.XSUB, rcvtimeo=MS)
     stranger.connect(board)
     for made_up in (b"hello", b"", b"\x02S1", b"\x00never subscribed", b"\x01" + b"x" * 100_000):
         stranger.send(made_up)
@@ -296,11 +280,7 @@ def test_unusable_arguments_are_refused(stage: Stage, role: Any, args: Any, opti
 
 
 def test_guarantees_name_tests_of_this_file() -> None:
-    assert list(GUARANTEES) == ["crash", "freeze", "cut", "slow", "restart"]
-    for word, test in GUARANTEES.values():
-        assert word in ("safe", "lost", "duplicated", "reordered", "blocked")
-        assert callable(globals().get(test)), f"there is no {test}"
-        assert test.startswith("test_")
+    guarantees_hold(GUARANTEES, globals())
 
 
 def test_what_is_published_before_the_subscription_arrives_is_lost(stage: Stage) -> None:
@@ -390,9 +370,9 @@ def test_what_is_published_while_the_connection_is_cut_is_lost(stage: Stage) -> 
 
 @pytest.mark.parametrize("mark", [1, 10, 1000])
 def test_a_slow_subscriber_loses_the_newest_when_its_queues_are_full(stage: Stage, mark: int) -> None:
-    board = stage.socket(zmq.XPUB, sndhwm=mark, rcvtimeo=int(WAIT * 1000))
+    board = stage.socket(zmq.XPUB, sndhwm=mark, rcvtimeo=MS)
     board.bind("inproc://board")
-    slow, quick = (stage.socket(zmq.SUB, rcvhwm=mark, rcvtimeo=int(WAIT * 1000)) for _ in range(2))
+    slow, quick = (stage.socket(zmq.SUB, rcvhwm=mark, rcvtimeo=MS) for _ in range(2))
     for sub, prefix in ((slow, b""), (quick, b"S")):
         sub.subscribe(prefix)
         sub.connect("inproc://board")
@@ -435,38 +415,15 @@ def test_a_restarted_publisher_is_found_again_and_what_it_said_before_is_lost(st
 
 @signals
 def test_from_the_shell_subscribers_hear_a_publisher_and_ctrl_c_ends_it() -> None:
-    @contextmanager
-    def start(*words: str) -> Iterator[subprocess.Popen[str]]:
-        process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "patterns.publish_subscribe", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[1],
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.communicate(timeout=WAIT)
-
     lines = ("publisher", "S1 tea", "S10 milk", "S2 tea")
-    with start(*lines, "--interval", "0.02", "--endpoint", "tcp://127.0.0.1:0") as publishing:
-        assert publishing.stderr
-        assert select.select([publishing.stderr], [], [], WAIT)[0]
-        endpoint = publishing.stderr.readline().removeprefix("bound to ").strip()
+    with shell("publish_subscribe", *lines, "--interval=0.02", "--endpoint=tcp://127.0.0.1:0") as publishing:
+        subscriber = ("publish_subscribe", "subscriber", "--endpoint", *bound_to(publishing))
         with (
-            start("subscriber", "S2", "--endpoint", endpoint, "--count", "2") as one,
-            start("subscriber", "S10", "S2", "--endpoint", endpoint, "--count", "4") as other,
-            start("subscriber", "S3", "--endpoint", endpoint) as deaf,
+            shell(*subscriber, "S2", "--count=2") as one,
+            shell(*subscriber, "S10", "S2", "--count=4") as other,
+            shell(*subscriber, "S3") as deaf,
         ):
-            assert one.communicate(timeout=WAIT) == ("S2 tea\nS2 tea\n", "")
-            assert sorted(other.communicate(timeout=WAIT)[0].splitlines()) == ["S10 milk"] * 2 + ["S2 tea"] * 2
-            assert (one.returncode, other.returncode) == (0, 0)
-            since = time.monotonic()
-            for process in (deaf, publishing):
-                process.send_signal(signal.SIGINT)
-            for process in (deaf, publishing):
-                assert process.communicate(timeout=WAIT) == ("", "")
-                assert process.returncode == 0
-            assert time.monotonic() - since < 2
+            assert ended(one) == (0, "S2 tea\nS2 tea\n", "")
+            code, said, complaint = ended(other)
+            assert (code, sorted(said.splitlines()), complaint) == (0, ["S10 milk"] * 2 + ["S2 tea"] * 2, "")
+            ends_on_ctrl_c(deaf, publishing)

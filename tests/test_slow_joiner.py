@@ -4,19 +4,28 @@
 Where a subscription has to be late it goes through a wire that is frozen until the test lets it through.
 """
 
-import select
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
-from zmq.utils.monitor import recv_monitor_message
+from sockets import (
+    MS,
+    STUCK,
+    WAIT,
+    bound_to,
+    curve,
+    ended,
+    ends_on_ctrl_c,
+    guarantees_hold,
+    is_stuck,
+    shell,
+    signals,
+    transports,
+    turned_away,
+    under_curve,
+)
 
 from diagrams import trace
 from diagrams.recording import Recording
@@ -25,18 +34,7 @@ from patterns import slow_joiner
 from patterns.slow_joiner import GUARANTEES, publisher, subscriber
 from patterns.stage import Actor, Stage
 
-WAIT = 10.0  # seconds for what has to come
-STUCK = 0.3  # seconds after which what never comes is given up
 TEXTS = ("tea", "milk", "water")
-
-ipc = pytest.mark.skipif(not zmq.has("ipc"), reason="no ipc on this system")
-signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP and SIGINT for processes here")
-
-
-@pytest.fixture(params=["plain context", "tracing context"])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    with Stage(zmq.Context() if request.param == "plain context" else trace.Context(Recording())) as it:
-        yield it
 
 
 def ends(stage: Stage) -> tuple[str, str]:
@@ -50,29 +48,21 @@ def publish(stage: Stage, *texts: str, subscribers: int = 1) -> Actor:
 
 
 def bound(stage: Stage, kind: int, name: str, **options: Any) -> Any:
-    socket = stage.socket(kind, rcvtimeo=int(WAIT * 1000), sndtimeo=int(WAIT * 1000), **options)
+    socket = stage.socket(kind, rcvtimeo=MS, sndtimeo=MS, **options)
     socket.bind(stage.endpoint(name))
     return socket
 
 
 def connected(stage: Stage, kind: int, endpoint: str, **options: Any) -> Any:
-    socket = stage.socket(kind, rcvtimeo=int(WAIT * 1000), sndtimeo=int(WAIT * 1000), **options)
+    socket = stage.socket(kind, rcvtimeo=MS, sndtimeo=MS, **options)
     socket.connect(endpoint)
     return socket
-
-
-def is_stuck(actor: Any) -> bool:
-    try:
-        actor.result(STUCK)
-    except TimeoutError:
-        return not actor.done
-    return False
 
 
 # -- in fair weather ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
+@transports
 @pytest.mark.parametrize("traced", [False, True], ids=["plain context", "tracing context"])
 def test_two_subscribers_get_every_text(transport: str, traced: bool) -> None:
     recording = Recording()
@@ -90,27 +80,15 @@ def play_all(home: Stage, recording: Recording, abroad: Stage, transport: str) -
     return [abroad.play(subscriber, name, where["PUB"], where["PULL"], name=name) for name in ("Ada", "Bo")]
 
 
-@pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp"])
-@pytest.mark.skipif(not zmq.has("curve"), reason="no CURVE in this libzmq")
+@curve
+@transports
 def test_under_curve_only_who_has_the_keys_hears_anything(transport: str) -> None:
     recording = Recording()
-    public, secret = zmq.curve_keypair()
-    theirs, ours, open_to_all = trace.Context(recording), trace.Context(recording), zmq.Context()
-    theirs.curve_publickey, theirs.curve_secretkey, theirs.curve_server = public, secret, True
-    ours.curve_publickey, ours.curve_secretkey = zmq.curve_keypair()
-    ours.curve_serverkey = public
-    with Stage(theirs) as home, Stage(ours) as abroad, Stage(open_to_all) as street:
+    with under_curve(recording) as (home, abroad, street):
         names = play_all(home, recording, abroad, transport)
         stream = next(e.detail for e in recording if (e.kind, e.socket) == ("bind", "PUB"))
-        stranger = street.socket(zmq.SUB)
-        stranger.subscribe(b"")
-        with stranger.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL) as turned_away:
-            stranger.connect(stream)
-            assert turned_away.poll(WAIT * 1000)
-            assert recv_monitor_message(turned_away)["event"] == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-            stranger.disable_monitor()
-        assert [each.result(WAIT) for each in names] == [list(TEXTS)] * 2
-        assert not stranger.poll(0)
+        with turned_away(street, zmq.SUB, stream):
+            assert [each.result(WAIT) for each in names] == [list(TEXTS)] * 2
 
 
 @pytest.mark.parametrize("first", ["publisher", "subscribers"])
@@ -216,11 +194,7 @@ def test_a_subscriber_passes_over_what_is_no_text(stage: Stage) -> None:
 
 
 def test_guarantees_name_tests_of_this_file() -> None:
-    assert list(GUARANTEES) == ["crash", "freeze", "cut", "slow", "restart"]
-    for word, test in GUARANTEES.values():
-        assert word in ("safe", "lost", "duplicated", "reordered", "blocked")
-        assert callable(globals().get(test)), f"there is no {test}"
-        assert test.startswith("test_")
+    guarantees_hold(GUARANTEES, globals())
 
 
 @pytest.fixture
@@ -299,31 +273,10 @@ def test_nobody_gets_anything_until_a_frozen_subscriber_thaws(recorded: tuple[St
 
 @signals
 def test_from_the_shell_every_text_arrives_and_ctrl_c_ends_the_publisher() -> None:
-    def start(*words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "patterns.slow_joiner", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[1],
-        )
-
-    free = "tcp://127.0.0.1:0"
-    with start("publisher", *TEXTS, "--subscribers", "2", "--stream", free, "--ready", free) as publishing:
-        names: list[subprocess.Popen[str]] = []
-        try:
-            assert publishing.stderr
-            assert select.select([publishing.stderr], [], [], WAIT)[0]
-            stream, ready = (publishing.stderr.readline().removeprefix("bound to ").strip() for _ in range(2))
-            names = [start("subscriber", name, "--stream", stream, "--ready", ready) for name in ("Ada", "Bo")]
-            for each in names:
-                assert each.communicate(timeout=WAIT) == ("tea\nmilk\nwater\n", "")
-                assert each.returncode == 0
-            publishing.send_signal(signal.SIGINT)
-            since = time.monotonic()
-            assert publishing.communicate(timeout=WAIT)[0] == ""
-            assert publishing.returncode == 0
-            assert time.monotonic() - since < 2
-        finally:
-            for each in (publishing, *names):
-                each.kill()
+    free = ["--stream=tcp://127.0.0.1:0", "--ready=tcp://127.0.0.1:0"]
+    with shell("slow_joiner", "publisher", *TEXTS, "--subscribers=2", *free) as publishing:
+        stream, ready = bound_to(publishing, 2)
+        names = [("slow_joiner", "subscriber", name, "--stream", stream, "--ready", ready) for name in ("Ada", "Bo")]
+        with shell(*names[0]) as ada, shell(*names[1]) as bo:
+            assert ended(ada) == ended(bo) == (0, "tea\nmilk\nwater\n", "")
+        ends_on_ctrl_c(publishing)

@@ -6,32 +6,35 @@ buffer of the system.
 """
 
 import json
-import select
-import signal
-import subprocess
-import sys
-import time
 import tracemalloc
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import zmq
+from sockets import (
+    MS,
+    STUCK,
+    WAIT,
+    bound_to,
+    curve,
+    ended,
+    ends_on_ctrl_c,
+    guarantees_hold,
+    ipc,
+    shell,
+    signals,
+    transports,
+    turned_away,
+    under_curve,
+)
 from zmq.utils.garbage import gc as collector
 
-from diagrams import trace
 from diagrams.recording import Recording
 from diagrams.wire import Wire
 from patterns.stage import Stage
 from patterns.zero_copy import GUARANTEES, Refused, recv_array, send_array, sink, source, wave
-
-WAIT = 10.0  # seconds for what has to come
-STUCK = 0.2  # seconds after which what never comes is given up
-
-ipc = pytest.mark.skipif(not zmq.has("ipc"), reason="no ipc on this system")
-signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP and SIGINT for processes here")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -46,23 +49,15 @@ def collecting() -> Iterator[None]:
     collector.stop()
 
 
-@pytest.fixture(params=["plain context", "tracing context"])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    with Stage(zmq.Context() if request.param == "plain context" else trace.Context(Recording())) as it:
-        yield it
-
-
 def pair(stage: Stage, endpoint: str = "inproc://arrays") -> tuple[Any, Any]:
     """A PUSH and a PULL that are connected."""
-    push = stage.socket(zmq.PUSH, linger=0, sndtimeo=int(WAIT * 1000))
-    pull = stage.socket(zmq.PULL, rcvtimeo=int(WAIT * 1000))
+    pull = stage.socket(zmq.PULL, rcvtimeo=MS)
     pull.bind(endpoint)
-    push.connect(endpoint)
-    return push, pull
+    return sender(stage, pull.last_endpoint.decode()), pull
 
 
 def sender(stage: Stage, endpoint: str) -> Any:
-    push = stage.socket(zmq.PUSH, linger=0, sndtimeo=int(WAIT * 1000))
+    push = stage.socket(zmq.PUSH, linger=0, sndtimeo=MS)
     push.connect(endpoint)
     return push
 
@@ -70,11 +65,6 @@ def sender(stage: Stage, endpoint: str) -> Any:
 def large() -> Any:
     """40 MB: more than the system keeps for a connection."""
     return np.arange(5_000_000, dtype=np.float64)
-
-
-def free_port() -> str:
-    with zmq.Context() as context, context.socket(zmq.PULL) as probe:
-        return f"tcp://127.0.0.1:{probe.bind_to_random_port('tcp://127.0.0.1')}"
 
 
 # -- arrays arrive as they were -----------------------------------------------------------------------------------
@@ -97,14 +87,43 @@ def test_an_array_arrives_as_it_was(kind: str, shape: tuple[int, ...], order: An
         assert np.array_equal(got, array)
 
 
+ENDS = {"ipc": "", "tcp": "tcp://127.0.0.1:*", "inproc": "inproc://arrays"}
+
+
 @pytest.mark.parametrize("transport", [pytest.param("ipc", marks=ipc), "tcp", "inproc"])
 def test_a_large_array_arrives_over_every_transport(stage: Stage, transport: str) -> None:
-    ends = {"ipc": stage.endpoint("arrays"), "tcp": free_port(), "inproc": "inproc://arrays"}
-    push, pull = pair(stage, ends[transport])
+    push, pull = pair(stage, ENDS[transport] or stage.endpoint("arrays"))
     array = large()
     tracker = send_array(push, array)
     assert np.array_equal(recv_array(pull), array)
     tracker.wait(WAIT)
+
+
+@transports
+@pytest.mark.parametrize("kind", ["<i2", "<f8", "<c16", np.dtype(np.longdouble).str])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_each_array_is_aligned_and_read_only(transport: str, kind: str, order: Any) -> None:
+    sizes = [1, 2, 3, 7, 10, 100, 500, 1000, 5000, 100_000]
+    with Stage() as stage:
+        push, pull = pair(stage, ENDS[transport] or stage.endpoint("arrays"))
+        arrays = [np.ones((n, 2), dtype=kind, order=order) for n in sizes * 5]
+        for array in arrays:
+            send_array(push, array)
+        for array in arrays:
+            got = recv_array(pull)
+            assert (got.flags.aligned, got.flags.writeable) == (True, False), len(array)
+            assert got.flags.f_contiguous == array.flags.f_contiguous
+            assert np.array_equal(got, array)
+
+
+def test_of_five_thousand_small_arrays_none_is_lost_although_their_source_closes_at_once() -> None:
+    with Stage() as stage:
+        collecting = stage.play(sink, 5000, stage.endpoint("arrays"))
+        push = sender(stage, stage.endpoint("arrays"))
+        for number in range(5000):
+            send_array(push, np.array([number]))
+        push.close(linger=1000)
+        assert [int(array[0]) for array in collecting.result(WAIT)] == list(range(5000))
 
 
 @pytest.mark.parametrize("order", [["source", "sink"], ["sink", "source"]], ids=" ".join)
@@ -116,26 +135,20 @@ def test_roles_may_start_in_any_order(stage: Stage, order: list[str]) -> None:
     assert [np.array_equal(array, wave(400, time)) for time, array in enumerate(arrays)] == [True] * 3
 
 
-def test_a_source_without_a_sink_stays_until_its_stage_ends(stage: Stage) -> None:
-    sending = stage.play(source, endpoint=stage.endpoint("arrays"))
+@pytest.mark.parametrize("width", [2, 400], ids=["small arrays", "large arrays"])
+def test_a_source_without_a_sink_stays_until_its_stage_ends(stage: Stage, width: int) -> None:
+    sending = stage.play(source, width, endpoint=stage.endpoint("arrays"))
     with pytest.raises(TimeoutError):
         sending.result(STUCK)
 
 
-@pytest.mark.skipif(not zmq.has("curve"), reason="no CURVE in this libzmq")
-def test_under_curve_arrays_arrive() -> None:
-    public, secret = zmq.curve_keypair()
-    theirs, ours = zmq.Context(), zmq.Context()
-    theirs.curve_publickey, theirs.curve_secretkey, theirs.curve_server = public, secret, True
-    ours.curve_publickey, ours.curve_secretkey = zmq.curve_keypair()
-    ours.curve_serverkey = public
-    with Stage(theirs) as home, Stage(ours) as abroad, Stage() as street:
+@curve
+def test_under_curve_only_who_has_the_keys_sends_arrays() -> None:
+    with under_curve(Recording()) as (home, abroad, street):
         collecting = home.play(sink, endpoint=home.endpoint("arrays"))
-        stranger = sender(street, home.endpoint("arrays"))
-        tracker = send_array(stranger, np.zeros(100_000))
-        abroad.play(source, endpoint=home.endpoint("arrays"))
-        assert [array.shape for array in collecting.result(WAIT)] == [(400, 400)] * 3
-        assert not tracker.done
+        with turned_away(street, zmq.PUSH, home.endpoint("arrays"), [b"no array"]):
+            abroad.play(source, endpoint=home.endpoint("arrays"))
+            assert [array.shape for array in collecting.result(WAIT)] == [(400, 400)] * 3
 
 
 def test_an_array_is_one_message_with_a_header_that_others_can_read(stage: Stage) -> None:
@@ -190,7 +203,7 @@ def test_a_small_array_is_copied_and_its_tracker_is_done_at_once(stage: Stage) -
     assert not send_array(push, at).done
     below[:] = 1
     at[:] = 1
-    pull = stage.socket(zmq.PULL, rcvtimeo=int(WAIT * 1000))
+    pull = stage.socket(zmq.PULL, rcvtimeo=MS)
     pull.bind(stage.endpoint("arrays"))
     assert recv_array(pull).max() == 0
     assert recv_array(pull).min() == 1  # changed too early
@@ -233,7 +246,7 @@ def test_a_send_that_would_block_raises_and_leaves_nothing_half_sent(stage: Stag
     push.bind(stage.endpoint("arrays"))
     with pytest.raises(zmq.Again):
         send_array(push, np.zeros(3), zmq.DONTWAIT)
-    pull = stage.socket(zmq.PULL, rcvtimeo=int(WAIT * 1000))
+    pull = stage.socket(zmq.PULL, rcvtimeo=MS)
     pull.connect(stage.endpoint("arrays"))
     assert push.poll(WAIT * 1000, zmq.POLLOUT)
     send_array(push, np.ones(3))
@@ -325,11 +338,7 @@ def test_a_sink_drops_what_is_no_array(stage: Stage) -> None:
 
 
 def test_guarantees_name_tests_of_this_file() -> None:
-    assert list(GUARANTEES) == ["crash", "freeze", "cut", "slow", "restart"]
-    for word, test in GUARANTEES.values():
-        assert word in ("safe", "lost", "duplicated", "reordered", "blocked")
-        assert callable(globals().get(test)), f"there is no {test}"
-        assert test.startswith("test_")
+    guarantees_hold(GUARANTEES, globals())
 
 
 def hoarder(ctx: zmq.Context[Any], endpoint: str) -> None:
@@ -382,7 +391,7 @@ def test_memory_is_not_free_while_the_sink_is_frozen(stage: Stage) -> None:
 
 
 def test_a_tracker_is_done_with_an_array_that_was_lost_in_a_cut(stage: Stage) -> None:
-    pull = stage.socket(zmq.PULL, rcvtimeo=int(WAIT * 1000))
+    pull = stage.socket(zmq.PULL, rcvtimeo=MS)
     pull.bind(stage.endpoint("arrays"))
     with Wire(stage.endpoint("arrays")) as wire:
         push = sender(stage, wire.endpoint)
@@ -414,38 +423,13 @@ def test_a_slow_sink_gets_every_array_as_it_was(stage: Stage) -> None:
 
 
 @signals
-def test_from_the_shell_an_array_arrives_and_ctrl_c_ends_a_sink() -> None:
-    def start(*words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "patterns.zero_copy", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[1],
-        )
-
-    def played(*words: str) -> str:
-        """What a sink says that gets one picture from a source and, if it still runs then, Ctrl-C."""
-        with start("sink", *words, "--endpoint", "tcp://127.0.0.1:0") as collecting:
-            try:
-                assert collecting.stderr
-                assert select.select([collecting.stderr], [], [], WAIT)[0]
-                endpoint = collecting.stderr.readline().removeprefix("bound to ").strip()
-                with start("source", "--width", "2", "--count", "1", "--endpoint", endpoint) as sending:
-                    try:
-                        assert sending.communicate(timeout=WAIT) == ("", "")
-                        assert sending.returncode == 0
-                    finally:
-                        sending.kill()
-                since = time.monotonic()
-                if "2" in words:
-                    collecting.send_signal(signal.SIGINT)
-                said, complaint = collecting.communicate(timeout=WAIT)
-                assert time.monotonic() - since < 2
-                assert (collecting.returncode, complaint) == (0, "")
-                return said
-            finally:
-                collecting.kill()
-
-    assert played("--count", "1").startswith("[[")
-    assert played("--count", "2") == ""
+@pytest.mark.parametrize("count", [1, 2], ids=["it has all", "it waits for more"])
+def test_from_the_shell_an_array_arrives_and_ctrl_c_ends_a_sink(count: int) -> None:
+    with shell("zero_copy", "sink", "--count", str(count), "--endpoint", "tcp://127.0.0.1:0") as collecting:
+        with shell("zero_copy", "source", "--width=2", "--count=1", "--endpoint", *bound_to(collecting)) as sending:
+            assert ended(sending) == (0, "", "")
+        if count == 2:
+            ends_on_ctrl_c(collecting)
+        else:
+            code, said, complaint = ended(collecting)
+            assert (code, said[:2], complaint) == (0, "[[", "")
