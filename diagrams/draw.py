@@ -31,7 +31,7 @@ from typing import ClassVar
 
 from .recording import WIRE, Event, Frame, Large, Message, Recording, links
 
-COLUMN, ROW, CHARACTER = 150, 34, 6.6  # points: least width of a column, height of a row, width of a character
+COLUMN, ROW, CHARACTER = 130, 34, 6.6  # points: least width of a column, height of a row, width of a character
 WIDEST = 26  # characters of a frame that are shown
 BARRIERS = {"cut", "frozen", "healed", "killed", "thawed"}  # done from outside, between what was and what came
 LINE = {"late": "dashed", "not received": "dotted", "refused": "bold"}
@@ -41,6 +41,7 @@ INKS = (0, 0, 0), (0x8A, 0x1C, 0x1C), (0x57, 0x60, 0x6A), (0x9A, 0xA5, 0xB1)  # 
 FILLS = (0xE8, 0xEE, 0xF7), (0xFF, 0xF7, 0xE0), (0xE7, 0xF3, 0xE4)
 SUBSCRIBING = {("send", "XSUB"), ("receive", "XPUB")}  # 01 or 00 in front of what is subscribed to or cancelled
 FONT = "Helvetica,Arial,sans-serif"
+PAPER = {"style": "filled", "fillcolor": "white"}  # under words that a line would cross
 PAUSE = {"color": "#9aa5b1", "style": "dotted", "arrowhead": "none"}
 
 
@@ -370,9 +371,8 @@ def _folded(rows: list[_Row]) -> list[_Row]:
 
 
 def _sequence_dot(columns: list[str], rows: dict[int, _Row], more: str, told: _Telling) -> str:
-    shown = [told.show(told.events[i]) for r in rows.values() if r.message for i in (r.message.send, *r.events)]
-    step = max(COLUMN, *(int((len(s) + 4) * CHARACTER) for s in shown), *(int(len(c) * 8 + 30) for c in columns), 0)
-    x = {name: n * step for n, name in enumerate(columns)}
+    x = _places(columns, rows.values(), told)
+    right = max(x.values(), default=0)
     dot = _Dot("neato")
     for name in columns:
         dot.node(
@@ -396,19 +396,41 @@ def _sequence_dot(columns: list[str], rows: dict[int, _Row], more: str, told: _T
         y = heights[id(row)]
         dot.label(left, y, f"{number}.", "number")
         if row.message is None:
-            where = x.get(row.actor, (len(columns) - 1) * step / 2)
+            where = x.get(row.actor, right / 2)
             if not row.actor:
-                dot.edge(dot.point(0, y), dot.point((len(columns) - 1) * step, y), **PAUSE)
+                dot.edge(dot.point(0, y), dot.point(right, y), **PAUSE)
             kind = told.events[row.events[0]].kind if row.events else ""
             dot.label(where, y, marks[id(row)], {"note": "decision", "": "pause"}.get(kind, "note"))
         elif row.end != "receive":
-            _arrow(dot, row, x, y, step, arrivals, told)
+            _arrow(dot, row, x, y, arrivals, told)
         elif row.message.send not in begun:  # sent above what is drawn
             here, there = x[row.message.sender], x[row.actor]
             dot.edge(dot.point(here, -16), dot.point(there, y), style="solid")
             dot.label(here + (there - here) * 0.7, y + 8, told.show(told.events[row.events[0]]), "frames")
-    dot.label((len(columns) - 1) * step / 2, foot - 12, more, "number")
+    dot.label(right / 2, foot - 12, more, "number")
     return dot.text()
+
+
+def _places(columns: list[str], rows: Iterable[_Row], told: _Telling) -> dict[str, int]:
+    """Where the columns stand: as close as what is written between them allows."""
+    gaps = [max(COLUMN, (len(a) + len(b)) * 4 + 30) for a, b in itertools.pairwise(columns)]
+    number = {name: n for n, name in enumerate(columns)}
+    spans: dict[tuple[int, int], int] = defaultdict(int)  # from column to column -> points that are wanted
+    for row in rows:
+        m = row.message
+        if m is None:
+            continue
+        here = number[m.sender]
+        longest = max(len(told.show(told.events[i])) for i in (m.send, *m.receives)) + 10 * row.repeated
+        for name in told.receivers(m):
+            there = number.get(name, min(here + 1, len(gaps)))
+            span = min(here, there), max(here, there)
+            spans[span] = max(spans[span], int((longest + 5) * CHARACTER))
+    for a, b in sorted(spans, key=lambda span: (span[1] - span[0], span)):
+        lacking = spans[a, b] - sum(gaps[a:b])
+        for n in range(a, b) if lacking > 0 else ():
+            gaps[n] += -(-lacking // (b - a))
+    return dict(zip(columns, itertools.accumulate(gaps, initial=0), strict=False))
 
 
 def _short(row: _Row) -> str:
@@ -423,7 +445,6 @@ def _arrow(
     row: _Row,
     x: dict[str, int],
     y: int,
-    step: int,
     arrivals: dict[tuple[int, str, int], float],
     told: _Telling,
 ) -> None:
@@ -431,7 +452,7 @@ def _arrow(
     assert m is not None
     here = x[m.sender]
     receivers = told.receivers(m)
-    there, known = x.get(receivers[0], here + step), receivers[0] in x
+    there, known = x.get(receivers[0], here + COLUMN), receivers[0] in x
     middle = (here + there) / 2
     style = {"style": LINE.get(m.fate, "solid"), "arrowhead": HEAD.get(m.fate, "normal")}
     label = told.show(told.events[m.send]) + (", repeated" if row.repeated else "")
@@ -447,7 +468,7 @@ def _arrow(
         side = 1 if there > here else -1
         if m.fate not in ("refused", "filtered"):
             fate = f"to {told.whom(m)}, {fate}"
-        dot.edge(dot.point(here, y), dot.point(here + side * step * 0.2, y), **style)
+        dot.edge(dot.point(here, y), dot.point(here + side * 30, y), **style)
         dot.label(here + side * (len(label) * CHARACTER / 2 + 6), y + 8, label, "frames")
         dot.label(here + side * (len(fate) * 5 / 2 + 6), y - 9, fate, "fate")
         return
@@ -549,8 +570,8 @@ class _Dot:
     """The DOT text of one drawing. Positions are points; neato takes them as they are."""
 
     LOOKS: ClassVar[dict[str, dict[str, object]]] = {
-        "frames": {"fontname": "DejaVu Sans Mono,monospace", "fontsize": 10},
-        "fate": {"fontname": f"{FONT} italic", "fontsize": 10, "fontcolor": "#8a1c1c"},
+        "frames": {"fontname": "DejaVu Sans Mono,monospace", "fontsize": 10, **PAPER},
+        "fate": {"fontname": f"{FONT} italic", "fontsize": 10, "fontcolor": "#8a1c1c", **PAPER},
         "note": {"fontsize": 10, "style": "filled", "fillcolor": "#fff7e0", "shape": "note", "margin": "0.06,0.02"},
         "decision": {
             "fontsize": 10,
@@ -560,7 +581,7 @@ class _Dot:
             "penwidth": 2,
             "margin": "0.08,0.02",
         },
-        "pause": {"fontname": f"{FONT} italic", "fontsize": 10, "style": "filled", "fillcolor": "white"},
+        "pause": {"fontname": f"{FONT} italic", "fontsize": 10, **PAPER},
         "number": {"fontsize": 9, "fontcolor": "#57606a"},
         "cross": {"fontsize": 14, "fontcolor": "#8a1c1c"},
     }
