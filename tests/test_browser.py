@@ -37,6 +37,7 @@ KINDS = {
     "protocol": "44_majordomo",
     "clinic": "28_missing_messages",
 }
+pytestmark = pytest.mark.timeout(600)  # seconds for a test: each of its waits has a deadline of its own, above
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 # No sandbox: in a container Chromium cannot have one. The rest keeps it from talking to anybody else.
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -137,10 +138,13 @@ def free_port() -> int:
 
 
 def printed_address(log: Path, server: subprocess.Popen[bytes]) -> str:
+    """The address that the server prints; it does so shortly before it listens."""
     deadline = time.monotonic() + START
     while time.monotonic() < deadline and server.poll() is None:
-        if found := re.search(r"http://127\.0\.0\.1:\d+/lab\S*token=\w+", log.read_text()):
-            return found[0]
+        if found := re.search(r"http://127\.0\.0\.1:(\d+)/lab\S*token=\w+", log.read_text()):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", int(found[1]))) == 0:
+                    return found[0]
         threading.Event().wait(0.1)
     pytest.fail(f"make lab printed no address:\n{log.read_text()}")
 
