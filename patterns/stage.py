@@ -214,14 +214,13 @@ class Stage:
                     sock.close(linger=0)
             term.join(1.0)
         shutil.rmtree(self._folder, ignore_errors=True)
-        errors = []
-        for actor in self._actors:
-            if actor not in stubborn and (error := actor.error()):
-                error.add_note(f"raised by actor {actor.name!r}")
-                errors.append(error)
+        raised = [(a, e) for a in self._actors if a not in stubborn and (e := a.error())]
+        errors = [error for _, error in raised]
         if left or term.is_alive():
             what = ", ".join(left) or "the Context"
             errors.append(StageError(f"after {self.deadline:g} s this had not ended by itself: {what}"))
+        for actor, error in raised if len(errors) > 1 else ():
+            error.add_note(f"raised by actor {actor.name!r}")
         return errors
 
 

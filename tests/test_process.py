@@ -86,9 +86,9 @@ def leaves(ctx: zmq.Context[Any], code: int, words: str) -> None:
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
-    """A stage with a recording, `stage.recording`."""
+    """A stage with a recording, `stage.recording`. How fast its processes end is not the question here."""
     recording = Recording()
-    with Stage(trace.Context(recording)) as stage:
+    with Stage(trace.Context(recording), deadline=WAIT / 1000) as stage:
         stage.recording = recording  # type: ignore[attr-defined]
         yield stage
 
