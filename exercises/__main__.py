@@ -62,7 +62,10 @@ def _run(order: argparse.Namespace) -> int:
     if order.command == "hint":
         if order.number < 1:
             raise ValueError(f"hints are counted from 1, got {order.number}")
-        print(tasks.hint(tasks.load(order.exercise), order.number - 1))
+        task = tasks.load(order.exercise)
+        print(tasks.hint(task, order.number - 1))
+        if order.number < len(task.HINTS):
+            print(f"The next: python -m exercises hint {order.exercise} {order.number + 1}")
         return 0
     stem, source = tasks.find(order.exercise), order.answer.read_text(encoding="utf-8-sig")
     verdict = checker.check(stem, source, order.seed) if order.command == "check" else checker.play(stem, source)

@@ -132,13 +132,16 @@ def opened() -> Nursery | None:
 
 def _answered(ours: socket.socket, bell: walls.Bell, children: set[int]) -> bool:
     """Do what the judge asks for. False in the new process."""
-    asked, given, _, _ = socket.recv_fds(ours, 1, 3)
-    if not asked:  # the judge is about to end
+    try:
+        asked, given, _, _ = socket.recv_fds(ours, 1, 3)
+    except ConnectionError:
+        asked, given = b"", []
+    if not asked:  # it has ended, which the bell will tell
         threading.Event().wait(0.001)
     elif asked == NUMPY:
         with contextlib.suppress(ImportError):
             import numpy  # noqa: F401
-    else:
+    elif len(given) == 3:
         try:
             pid = os.fork()
         except OSError:
@@ -149,10 +152,15 @@ def _answered(ours: socket.socket, bell: walls.Bell, children: set[int]) -> bool
             _set_out(given)
             return False
         children.add(pid)
-        ours.send(TOLD.pack(pid, BORN))
+        _tell(ours, pid, BORN)
     for number in given:
         os.close(number)
     return True
+
+
+def _tell(ours: socket.socket, pid: int, code: int) -> None:
+    with contextlib.suppress(ConnectionError):  # the judge has ended
+        ours.send(TOLD.pack(pid, code))
 
 
 def _set_out(given: list[int]) -> None:
@@ -176,8 +184,7 @@ def _reap(judge: int, children: set[int], ours: socket.socket) -> None:
                 _close(walls.exit_code(status))
             if pid in children:
                 children.remove(pid)
-                with contextlib.suppress(OSError):
-                    ours.send(TOLD.pack(pid, os.waitstatus_to_exitcode(status)))
+                _tell(ours, pid, os.waitstatus_to_exitcode(status))
 
 
 def _close(code: int) -> NoReturn:

@@ -25,6 +25,7 @@ from pathlib import Path
 NO_WALL = 78  # exit code of who could not build one
 SWEEP = 2.0  # seconds in which a sweep comes to its end
 LINUX = sys.platform == "linux"
+WALLS = (True, False) if LINUX else (False,)  # with a namespace, and where that cannot be had without one
 
 # from <sched.h>, <sys/mount.h>, <sys/prctl.h> and <linux/capability.h>
 NEWNS, NEWUSER, NEWPID = 0x00020000, 0x10000000, 0x20000000
@@ -52,7 +53,7 @@ def enter() -> None:
     prctl(DUMPABLE, 0)  # nobody reads or writes our memory through /proc, nor the pipes that we hold
     prctl(SUBREAPER, 1)
     code = NO_WALL
-    for wall in (True, False) if LINUX else (False,):
+    for wall in WALLS:
         bell = Bell()
         child = os.fork()
         if not child:

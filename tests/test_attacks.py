@@ -23,7 +23,7 @@ import pytest
 import zmq
 from workbook import ROOT
 
-from exercises import checker, scene, task, walls
+from exercises import checker, scene, task
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the judge sweeps with what Linux tells in /proc")
 
@@ -55,6 +55,34 @@ def a_number(scene):
 TRY, SCENES = a_number, (a_number,)
 DEADLINE = 1.0
 '''
+# A neighbour that takes one message of those that the answer sends it, and is content with any end.
+NEIGHBOUR = '''\
+"""Send to the endpoint you are given."""
+
+ENTRY = "after"
+HINTS = ("one", "two", "three")
+VARIANT, LIMIT, WHY, LABELS = "more.", "less.", "why?", {}
+
+
+def neighbour(ctx, endpoint):
+    with ctx.socket(zmq.PULL) as pull:
+        pull.bind(endpoint)
+        pull.recv_multipart()
+        ctx.socket(zmq.PAIR).recv()  # it reads no more
+
+
+def a_neighbour(scene):
+    """a neighbour"""
+    endpoint = scene.stage.endpoint("neighbour")
+    scene.stage.play(neighbour, endpoint)
+    assert len(repr(scene.call(endpoint))) < 1 << 30
+
+
+import zmq
+
+TRY, SCENES = a_neighbour, (a_neighbour,)
+'''
+NAP = f"/bin/sleep 9{os.getpid()}"  # by which a program that carries nothing is known
 RIGHT = "def after(ctx, number):\n    return number + 1\n"
 
 
@@ -63,7 +91,7 @@ def answer(*lines: str, first: str = "") -> str:
     body = "".join(f"    {line}\n" for line in lines)
     modules = "base64, ctypes, os, pickle, signal, socket, subprocess, sys, tempfile, threading, time, zmq"
     imports = f"import {modules}; from time import sleep"
-    return f"{imports}\n{first}\ndef after(ctx, number):\n{body}    return number + 1\n"
+    return f"{imports}\n{first}\ndef after(ctx, number):\n{body}    return number + 1\n".replace("NAP", NAP)
 
 
 def told(line: str) -> str:
@@ -170,7 +198,7 @@ MORE = {
         "It left behind: a process.",
     ),
     "it leaves a program that carries nothing of it": (
-        answer("subprocess.run(['/bin/sh', '-c', '/bin/sleep 99887 &'], start_new_session=True, env={})"),
+        answer("subprocess.run(['/bin/sh', '-c', 'NAP &'], start_new_session=True, env={})"),
         PASSED,
         "It left behind: a process.",
     ),
@@ -193,6 +221,11 @@ MORE = {
         TOO_LONG,
         "outside the answer's own lines",
     ),
+    "its child is never at one place": (
+        answer("if os.fork() == 0:", "    os.setsid()", "    while not os.fork() or os._exit(0): pass"),
+        PASSED,
+        "It left behind: a process.",
+    ),
     "it kills its judge": (answer("os.kill(os.getppid(), 9)", "sleep(999)"), KILLED, ""),
     "it kills its judge and leaves a child": (
         answer("if os.fork() == 0:", "    os.setsid()", "    sleep(999)", *KILL, "sleep(9)"),
@@ -206,6 +239,21 @@ MORE = {
         ),
         (RAISED, "The checker broke"),
         "",
+    ),
+    "it kills its judge and leaves a program that carries nothing of it": (
+        answer("subprocess.run(['/bin/sh', '-c', 'NAP &'], start_new_session=True, env={})", *KILL, "sleep(9)"),
+        KILLED,
+        "",
+    ),
+    "it writes where its judge complains": (
+        answer("with open(f'/proc/{os.getppid()}/fd/2', 'wb', buffering=0) as f: f.write(bytes(30 << 20))"),
+        RAISED,
+        "PermissionError",
+    ),
+    "it writes into its judge's memory": (
+        answer("open(f'/proc/{os.getppid()}/mem', 'r+b')"),
+        RAISED,
+        "PermissionError",
     ),
     # descriptors and the channel to the judge
     "it closes its input": (answer("os.close(0)"), PASSED, ""),
@@ -279,7 +327,7 @@ MORE = {
         "xxx …",
     ),
     "its result is long": (answer("return 'x' * 50_000_000"), "Not yet: something else", "xxx …"),
-    "its result is a long list": (answer("return list(range(5_000_000))"), "Not yet: something else", "0, 1, 2"),
+    "its result is a long list": (answer("return list(range(500_000))"), "Not yet: something else", "0, 1, 2"),
     "its result contains itself": (answer("x = []", "x.append(x)", "return x"), "Not yet: something else", "[[["),
     "its result is too large a number to print": (answer("return 10 ** 5000"), "Not yet: something else", "<int"),
     "its result is of a class of its own": (answer("class Two(int): pass", "return Two(2)"), PASSED, ""),
@@ -289,6 +337,27 @@ MORE = {
         "<coroutine object after",
     ),
     # its surroundings
+    "it leaves folders in folders": (
+        answer("for n in range(1200):", "    os.mkdir('d')", "    os.chdir('d')"),
+        PASSED,
+        "",
+    ),
+    "it leaves folders with long names that nobody may open": (
+        answer("for n in range(40):", "    os.mkdir('d' * 200)", "    os.chdir('d' * 200)", "    os.chmod('.', 0)"),
+        PASSED,
+        "",
+    ),
+    "it removes the folder it stands in": (answer("shutil.rmtree(os.getcwd())", first="import shutil"), PASSED, ""),
+    "it speaks to the terminal": (
+        answer(r"print('\033[2J\033[HPassed.\r\n\x9b8m\u202e')", "return 0"),
+        "Not yet: something else",
+        r"Your answer printed:" "\n" r"\x1b[2J\x1b[HPassed.\r" "\n" r"\x9b8m\u202e",
+    ),
+    "it speaks to the terminal as it fails": (
+        answer(r"raise type('A\033[H', (ValueError,), {})('\033[2J')"),
+        RAISED,
+        r"A\x1b[H: \x1b[2J",
+    ),
     "it goes to another folder": (answer("os.chdir('/')"), PASSED, ""),
     "it leaves files": (answer("open('left', 'w').close()", "tempfile.mkstemp()"), PASSED, ""),
     "it changes zmq": (answer("zmq.Socket.send = zmq.Context.term = zmq.Context.socket = None"), PASSED, ""),
@@ -320,8 +389,9 @@ def house() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         for part in ("diagrams", "exercises", "patterns"):
             shutil.copytree(ROOT / part, Path(folder, part), ignore=shutil.ignore_patterns("__pycache__"))
-        for stem, seconds in (("90_after", "1.0"), ("91_patient", "4.0")):
-            Path(folder, "exercises", "checks", f"{stem}.py").write_text(EXERCISE.replace("1.0", seconds))
+        checks = {"90_after": EXERCISE, "91_patient": EXERCISE.replace("1.0", "4.0"), "92_neighbour": NEIGHBOUR}
+        for stem, check in checks.items():
+            Path(folder, "exercises", "checks", f"{stem}.py").write_text(check)
             bank = Path(folder, "exercises", "bank", stem)
             bank.mkdir()
             (bank / "given.py").write_text("# Not attempted: as given.\ndef after(ctx, number): ...\n")
@@ -345,7 +415,7 @@ def place(house: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def exercise(head: str | tuple[str, ...]) -> str:
     """Where an answer that hangs is given one second, and any other the time that a busy machine may need."""
-    return "90" if TOO_LONG in head else "91"
+    return "90" if TOO_LONG in head or ELSEWHERE in head else "91"
 
 
 def remains(folder: str) -> list[str]:
@@ -355,7 +425,7 @@ def remains(folder: str) -> list[str]:
         with contextlib.suppress(OSError):
             command = (process / "cmdline").read_text().replace("\0", " ")
             inherited = f"={folder}".encode() in (process / "environ").read_bytes()
-            if (inherited and process.name != str(os.getpid())) or command.startswith("/bin/sleep 99887"):
+            if (inherited and process.name != str(os.getpid())) or command.startswith(NAP):
                 left.append(command)
     return left
 
@@ -415,6 +485,76 @@ def test_the_bank_from_the_shell(house: Path, place: Path, tmp_path: Path, sourc
     assert (ended.returncode, ended.stderr) == (0 if head == PASSED else 1, "")
     assert ended.stdout.startswith(head)
     assert says in ended.stdout
+
+
+@pytest.fixture
+def no_wall(house: Path) -> Iterator[None]:
+    """As on a system where no process namespace can be had."""
+    file = house / "exercises" / "walls.py"
+    text = file.read_text()
+    file.write_text(text.replace("WALLS = (True, False)", "WALLS = (False,)"))
+    yield
+    file.write_text(text)
+
+
+OUTLIVES = [name for name in MORE if re.search("child|its judge|program|folder", name)]
+
+
+@pytest.mark.parametrize(("source", "head", "says"), [MORE[name] for name in OUTLIVES], ids=OUTLIVES)
+def test_without_a_wall_nothing_is_left_either(no_wall: None, place: Path, source: str, head: str, says: str) -> None:
+    test_an_attack_gets_a_verdict_and_leaves_nothing(place, source, head, says)
+
+
+HEAVY = {
+    "it sends large frames": answer(
+        "with ctx.socket(zmq.PUSH) as s:",
+        "    s.linger = 3000",
+        "    s.connect(number)",
+        "    for n in range(20): s.send(bytes(30 << 20), copy=False)",
+    ),
+    "it sends many frames": answer(
+        "with ctx.socket(zmq.PUSH) as s:",
+        "    s.connect(number)",
+        "    for n in range(900): s.send(bytes(1 << 20))",
+    ),
+    "its result is many times the same": answer("return ['x' * 1_000_000] * 16_000"),
+    "it writes one line without end": answer(
+        "for n in range(3, 100):",
+        "    try:",
+        "        while True: os.write(n, b'E' * (1 << 20))",
+        "    except OSError: pass",
+    ),
+}
+WEIGHED = """\
+import resource, sys
+from exercises import checker
+print(repr(checker.check("92", sys.argv[1])).splitlines()[:2])
+print(*(resource.getrusage(who).ru_maxrss >> 10 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+"""
+
+
+@pytest.mark.parametrize("source", HEAVY.values(), ids=HEAVY)
+def test_neither_kernel_nor_judge_grows(house: Path, place: Path, source: str) -> None:
+    """What was the most of memory, in MB: in the process that asks, and in any that it started."""
+    command = [sys.executable, "-c", WEIGHED, source]
+    weighed = subprocess.run(command, cwd=house, capture_output=True, text=True, timeout=BOUND, check=True)
+    verdict, figures = weighed.stdout.splitlines()
+    assert "more than 128 MB to receive" in verdict, verdict
+    kernel, judge = map(int, figures.split())
+    assert kernel < 100
+    assert judge < 200
+
+
+def test_a_check_ends_with_who_asked(house: Path, place: Path, tmp_path: Path) -> None:
+    source = answer("if not os.fork(): os.setsid()", "else: open('begun', 'w').close()", "while True: pass")
+    (tmp_path / "answer.py").write_text(source)
+    command = [sys.executable, "-m", "exercises", "check", "91", str(tmp_path / "answer.py")]
+    with subprocess.Popen(command, cwd=house) as asking:
+        until(lambda: list(place.glob("*/*/begun")))
+        asking.kill()
+    until(lambda: not [what for what in remains(str(place)) if not Path(what).exists()])
+    for folder in place.glob("*"):  # nobody is there any more to remove it
+        shutil.rmtree(folder)
 
 
 def test_two_hundred_children_are_swept(place: Path) -> None:
