@@ -406,7 +406,7 @@ def _sequence_dot(columns: list[str], rows: dict[int, _Row], more: str, told: _T
         elif row.message.send not in begun:  # sent above what is drawn
             here, there = x[row.message.sender], x[row.actor]
             dot.edge(dot.point(here, -16), dot.point(there, y), style="solid")
-            dot.label(here + (there - here) * 0.7, y + 8, told.show(told.events[row.events[0]]), "frames")
+            dot.label(here + (there - here) * 0.7, y + 10, told.show(told.events[row.events[0]]), "frames")
     dot.label(right / 2, foot - 12, more, "number")
     return dot.text()
 
@@ -461,16 +461,16 @@ def _arrow(
         stop = here + (there - here) * 0.62
         dot.edge(dot.point(here, y), dot.point(stop, y), **style)
         dot.label(stop, y, "✕", "cross")
-        dot.label((here + stop) / 2, y + 8, label, "frames")
-        dot.label((here + stop) / 2, y - 9, fate, "fate")
+        dot.label((here + stop) / 2, y + 10, label, "frames")
+        dot.label((here + stop) / 2, y - 10, fate, "fate")
         return
     if m.fate in ("refused", "filtered") or not known:  # ends where it began, and points at nobody's column
         side = 1 if there > here else -1
         if m.fate not in ("refused", "filtered"):
             fate = f"to {told.whom(m)}, {fate}"
         dot.edge(dot.point(here, y), dot.point(here + side * 30, y), **style)
-        dot.label(here + side * (len(label) * CHARACTER / 2 + 6), y + 8, label, "frames")
-        dot.label(here + side * (len(fate) * 5 / 2 + 6), y - 9, fate, "fate")
+        dot.label(here + side * (len(label) * CHARACTER / 2 + 6), y + 10, label, "frames")
+        dot.label(here + side * (len(fate) * 5 / 2 + 6), y - 10, fate, "fate")
         return
     if m.fate == "late" and not m.receives:
         style["arrowhead"] = "odot"
@@ -481,19 +481,19 @@ def _arrow(
         stop = here + (x[name] - here) * 0.62
         dot.edge(dot.point(here, y), dot.point(stop, y), **{**style, "arrowhead": "none"})
         dot.label(stop, y, "✕", "cross")
-        dot.label(stop, y - 9, "dropped", "fate")
+        dot.label(stop, y - 10, "dropped", "fate")
     got = told.received_as(m)
     got = f"as {got}" if got else ""
     first = next(end for _, end, r in ends if r == (m.receives[0] if m.receives else -1))
     if first == y:
-        dot.label(middle, y + 8, label, "frames")
-        dot.label(middle, (y + min(end for _, end, _ in ends)) / 2 - 9, fate, "fate")
-        dot.label(middle, y - 9, got, "frames")
+        dot.label(middle, y + 10, label, "frames")
+        dot.label(middle, (y + min(end for _, end, _ in ends)) / 2 - 10, fate, "fate")
+        dot.label(middle, y - 10, got, "frames")
     else:  # slanted: what was sent stands at its beginning, what became of it at its end
         side = 1 if there > here else -1
-        dot.label(here + side * (len(label) * CHARACTER / 2 + 6), y + 8, label, "frames")
-        dot.label(there - side * (len(fate) * CHARACTER / 2 + 6), first - 9, fate, "fate")
-        dot.label(there - side * (len(got) * CHARACTER / 2 + 6), first - 9, got, "frames")
+        dot.label(here + side * (len(label) * CHARACTER / 2 + 6), y + 10, label, "frames")
+        dot.label(there - side * (len(fate) * CHARACTER / 2 + 6), first - 10, fate, "fate")
+        dot.label(there - side * (len(got) * CHARACTER / 2 + 6), first - 10, got, "frames")
 
 
 # -- topology -------------------------------------------------------------------------------------------------
