@@ -25,8 +25,8 @@ from typing import IO, NoReturn
 
 from . import walls
 
-MEMORY = 128 << 20  # bytes that a judge may hold
-LOOK = 10  # milliseconds between two looks at them
+MEMORY = 176 << 20  # bytes that a judge may hold
+LOOK = 5  # milliseconds between two looks at them
 NO_ROOM = 77  # exit code of a judge that held more
 TOLD = struct.Struct("ii")  # a process's id, and its exit code or BORN
 BORN = -1000

@@ -159,9 +159,9 @@ def processes() -> dict[int, tuple[int, int]]:
     found = {}
     for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
         with contextlib.suppress(OSError, ValueError):
-            facts = Path(f"/proc/{int(name)}/stat").read_text(errors="replace").rpartition(")")[2]
-            state, parent, group = facts.split()[:3]
-            if state not in "ZX":
+            facts = Path(f"/proc/{int(name)}/stat").read_text(errors="replace").rpartition(")")[2].split()
+            state, parent, group, threads = *facts[:3], facts[17]
+            if state not in "ZX" or int(threads) > 1:  # its first thread may have ended before the others
                 found[int(name)] = (int(parent), int(group))
     return found
 

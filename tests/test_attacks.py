@@ -68,7 +68,8 @@ def neighbour(ctx, endpoint):
     with ctx.socket(zmq.PULL) as pull:
         pull.bind(endpoint)
         pull.recv_multipart()
-        ctx.socket(zmq.PAIR).recv()  # it reads no more
+        with ctx.socket(zmq.PAIR) as nobody:
+            nobody.recv()  # it reads no more
 
 
 def a_neighbour(scene):
@@ -223,6 +224,16 @@ MORE = {
     ),
     "its child is never at one place": (
         answer("if os.fork() == 0:", "    os.setsid()", "    while not os.fork() or os._exit(0): pass"),
+        PASSED,
+        "It left behind: a process.",
+    ),
+    "the first thread of its child has ended": (
+        answer(
+            "if os.fork() == 0:",
+            "    os.setsid()",
+            "    threading.Thread(target=sleep, args=(999,)).start()",
+            "    ctypes.CDLL(None).pthread_exit(None)",
+        ),
         PASSED,
         "It left behind: a process.",
     ),
@@ -471,6 +482,59 @@ def test_an_attack_gets_a_verdict_and_leaves_nothing(place: Path, source: str, h
     assert len(repr(verdict)) < 10_000
 
 
+OWN = {
+    "a dataclass": "from dataclasses import dataclass\n@dataclass\nclass One:\n    n: int = 1\nadded = One().n\n",
+    "a dataclass that names itself": (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\nfrom typing import get_type_hints\n"
+        "@dataclass\nclass One:\n    n: int = 1\n    next: One | None = None\n"
+        "added = One().n if get_type_hints(One)['next'] == One | None else 0\n"
+    ),
+    "annotations that are looked at when they are made": (
+        "import functools\n@functools.singledispatch\ndef one(n): return 0\n"
+        "@one.register\ndef _(n: int): return 1\nadded = one(3)\n"
+    ),
+    "a tuple with names": "from typing import NamedTuple\nclass One(NamedTuple):\n    n: int = 1\nadded = One().n\n",
+    "an enum": "from enum import Enum\nclass Number(Enum):\n    ONE = 1\nadded = Number['ONE'].value\n",
+    "a pickle of its own class": (
+        "import pickle\nclass One:\n    n = 1\nadded = pickle.loads(pickle.dumps(One())).n\n"
+    ),
+    "its own source": (
+        "import inspect\nclass One: pass\ndef one(): return 1\n"
+        "added = one() if inspect.getsource(one) + inspect.getsource(One) == "
+        "'def one(): return 1\\nclass One: pass\\n' else 0\n"
+    ),
+    "what only a main program does": "added = 0\nif __name__ == '__main__': added = 1\n",
+    "the main module": "import __main__\nadded = 1\ndef one(): return __main__.added\nadded = one()\n",
+}
+
+
+@pytest.mark.parametrize("first", OWN.values(), ids=OWN)
+def test_an_answer_may_use_what_works_in_a_notebook(place: Path, first: str) -> None:
+    verdict = checker.check("91", f"{first}\ndef after(ctx, number): return number + added\n")
+    assert verdict.passed, verdict
+
+
+@pytest.mark.parametrize("length", [75, 200])
+def test_a_check_passes_in_a_folder_with_a_long_name(place: Path, monkeypatch: pytest.MonkeyPatch, length: int) -> None:
+    """A path so long is none for ipc."""
+    deep = place / ("x" * (length - len(str(place))))
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    monkeypatch.setenv("TMPDIR", str(deep))
+    sends = "with ctx.socket(zmq.PUSH) as s:\n        s.connect(number)\n        s.send(b'')"
+    verdict = checker.check("92", answer(sends, "return 2"))
+    deep.rmdir()
+    assert verdict.passed, verdict
+
+
+def test_a_check_passes_where_the_current_folder_is_gone(house: Path, place: Path, tmp_path: Path) -> None:
+    (tmp_path / "answer.py").write_text(RIGHT)
+    (tmp_path / "gone").mkdir()
+    command = f"rmdir {tmp_path}/gone; PYTHONPATH={house} {sys.executable} -m exercises check 91 {tmp_path}/answer.py"
+    ended = subprocess.run(command, shell=True, cwd=tmp_path / "gone", capture_output=True, text=True, timeout=BOUND)
+    assert ended.stdout.startswith("Passed."), ended
+
+
 SHELL = [name for name in BANK if not re.search("import|errors|output|hundred|ever more|daemon|another|if all", name)]
 
 
@@ -539,10 +603,10 @@ def test_neither_kernel_nor_judge_grows(house: Path, place: Path, source: str) -
     command = [sys.executable, "-c", WEIGHED, source]
     weighed = subprocess.run(command, cwd=house, capture_output=True, text=True, timeout=BOUND, check=True)
     verdict, figures = weighed.stdout.splitlines()
-    assert "more than 128 MB to receive" in verdict, verdict
+    assert "more than 176 MB to receive" in verdict, verdict
     kernel, judge = map(int, figures.split())
     assert kernel < 100
-    assert judge < 200
+    assert judge < 210
 
 
 def test_a_check_ends_with_who_asked(house: Path, place: Path, tmp_path: Path) -> None:
