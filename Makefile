@@ -2,6 +2,7 @@
 # make test     everything is checked: code, recipes, exercises, notebooks
 # make lint     only the quick checks
 # make browser  every notebook in a real browser, of which make test opens a few
+# make prove    every proof of the exercises, of which make test makes those without small mistakes
 # make index    writes what is made from the lessons: tables of README.md, the index, their pictures
 # make bench    how fast, as ratios measured in one run
 # make soak     ten thousand seeds for each recipe with an invariant
@@ -20,14 +21,14 @@ LAB_OPTIONS = $(if $(SCREEN),,--no-browser) $(if $(PORT),--port=$(PORT) --Server
 # What is started a thousand times is compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: lab test lint browser index bench soak lock
+.PHONY: lab test lint browser prove index bench soak lock
 
 lab: .venv/lab
 	.venv/bin/jupyter lab --allow-root --LabApp.default_url=/lab/tree/guide_notebooks/11_start_here.ipynb $(LAB_OPTIONS)
 
 test: lint
 	$(PYTEST) $(NBVAL) tests guide_notebooks exercises
-	.venv/bin/python -m exercises prove
+	.venv/bin/python -m exercises prove --quick
 
 lint: .venv/test
 	.venv/bin/ruff check
@@ -36,6 +37,9 @@ lint: .venv/test
 
 browser: .venv/test
 	.venv/bin/pytest -n 2 -p no:nbval -m "" tests/test_browser.py
+
+prove: .venv/test
+	.venv/bin/python -m exercises prove
 
 index: .venv/lab
 	.venv/bin/python guide_notebooks/workbook.py

@@ -177,10 +177,18 @@ def test_script_can_be_run(path: str) -> None:
     subprocess.run(["bash", "-n", ROOT / path], check=True, timeout=10)
 
 
-def test_ci_runs_make_test_and_once_a_week_make_browser() -> None:
+def test_ci_runs_make_test_and_once_a_week_what_takes_longer() -> None:
     assert 'exec make "${1:-test}"' in read(".ci/run")
     told = re.findall(r"(?m)^      - run: \.ci/run *(.*)$", read(".github/workflows/test.yml"))
-    assert told == ["", "browser"]
+    assert told == ["", "browser", "prove"]
+
+
+@pytest.mark.parametrize(("cores", "processes"), [(1, 3), (2, 6), (64, 24)])
+def test_more_tests_run_at_once_than_there_are_cores(
+    monkeypatch: pytest.MonkeyPatch, cores: int, processes: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    assert conftest.pytest_xdist_auto_num_workers() == processes
 
 
 def test_workflows_are_pinned_and_may_only_read() -> None:
