@@ -625,21 +625,22 @@ def test_what_an_old_connection_had_said_is_lost_when_a_new_one_takes_its_name()
         assert len(heard) < 300
 
 
-def test_of_a_burst_of_news_none_is_lost() -> None:
+def test_news_waits_for_a_watcher_that_does_not_read_yet(gate: threading.Event) -> None:
+    numbers, sent = iter(range(4000)), threading.Event()
+
+    def job(nothing: list[bytes]) -> list[bytes]:
+        if (number := next(numbers, None)) is None:  # what the others gave has been sent
+            sent.set()
+            gate.wait(WAIT)
+        return [b"%d" % (number or 0)]
+
     with Stage() as stage:
-        desk, numbers, over = Desk(stage), iter(range(5000)), threading.Event()
-
-        def job(nothing: list[bytes]) -> list[bytes]:
-            number = next(numbers, None)
-            if number is None:
-                assert over.wait(WAIT)
-            return [b"%d" % (number or 0)]
-
-        stage.play(peer, "kitchen", desk.endpoint, QUICK, job, name="kitchen")
-        assert desk.told.get(timeout=WAIT) == ("kitchen", ALIVE)
-        for number in range(5000):
-            assert desk.told.get(timeout=WAIT) == ("kitchen", [b"%d" % number])
-        over.set()
+        router = stage.socket(zmq.ROUTER, rcvtimeo=MS)
+        router.bind("inproc://watcher")
+        stage.play(peer, "kitchen", "inproc://watcher", WAIT, job)
+        assert sent.wait(WAIT)
+        assert [int(router.recv_multipart()[2]) for _ in range(4000)] == list(range(4000))
+        gate.set()
 
 
 def test_what_is_malformed_is_dropped_and_harms_nobody(stage: Stage) -> None:

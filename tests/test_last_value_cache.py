@@ -215,6 +215,16 @@ def test_four_thousand_topics_at_once_are_kept_and_told_to(transport: str, late:
         assert sorted(guest.result(WAIT)) == sorted(map(str.encode, said))
 
 
+def test_values_wait_for_a_cache_that_does_not_read_yet() -> None:
+    recording, topics = Recording(), [b"%d" % number for number in range(4000)]
+    with Stage(trace.Context(recording)) as stage:
+        role = partial(publisher, endpoint="inproc://up")
+        stage.play(role, *(f"{topic.decode()}=" for topic in topics), name="publisher")
+        hears = sub(stage, "inproc://up", b"")
+        recording.wait("sent", "publisher", count=len(topics), timeout=WAIT)
+        assert [hears.recv_multipart()[0] for _ in topics] == topics
+
+
 def test_a_message_that_is_no_subscription_does_not_make_the_publisher_speak(stage: Stage) -> None:
     stage.play(partial(publisher, endpoint=stage.endpoint("up")), "tea=hot")
     rude = stage.socket(zmq.XSUB, rcvtimeo=MS)
