@@ -4,17 +4,14 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import zmq
-from exercises.scene import Answer, NotYet, Scene, TookTooLong, unexpected
 
 from diagrams.recording import Event
 from exercises.answer import Call, Outcome
-from patterns.stage import Actor
+from exercises.scene import LOOK, Answer, NotYet, Scene, TookTooLong, unexpected
 
 ENTRY = "collect"
-
 
 HINTS = (
     "A worker dies with three tasks in its socket. What does your function do from then on, and which of its lines is "
@@ -28,255 +25,293 @@ VARIANT = "raise TimeoutError that names the missing tasks when they have been s
 LIMIT = "a task whose worker was slow, and not dead, is carried out twice."
 WHY = "what would go wrong if the label were left out, and the result alone had to say whose it is?"
 
+NEVER_AGAIN = "what the dead worker took was never sent again"
+ONCE = "what is missing was sent again only once"
+EVERYTHING = "everything was sent again"
+EARLY = "it sent again while results were still coming"
+HASTY = "it sent again before its patience was over"
+MILLISECONDS = "milliseconds were taken for seconds"
+SLOW = "it waited longer than it was told to"
+GAVE_UP = "it gave up with results missing"
+TWICE = "a result that came twice was counted twice"
+LATE = "a late result was thrown away"
+EMPTY = "an empty result was taken for a missing one"
+EQUAL = "two equal tasks were taken for one"
+SHARED = "two tasks had the same label"
+LENGTH = "a label had not 1 to 32 bytes"
+ARRIVAL = "the results came back in the order of their arrival"
+SINGLE = "only one task was under way at a time"
+FRAMES = "something else went out than label and task"
+EXCHANGED = "it connected where it had to bind"
+OPEN = "a socket was left open"
+
 LABELS = {
-    "what the dead worker took was never sent again": "how long do you wait for a result that nobody has?",
-    "what is missing was sent again only once": "what if the next worker dies, too?",
-    "everything was sent again": "which tasks need no second worker, and how do you know them?",
-    "it sent again while results were still coming": "from which moment do you count `patience`?",
-    "milliseconds were taken for seconds": "in which unit does that call count?",
-    "it gave up with results missing": "what does the contract say about the end?",
-    "a result that came twice was counted twice": "what do you count, messages or tasks?",
-    "two equal tasks were taken for one": "by what do you tell the result of one task from that of another?",
-    "the results came back in the order of their arrival": "who says that the first task is done first?",
-    "only one task was under way at a time": "what do the other workers do while you wait for this one?",
-    "the task went out without its label": "which frames does a worker expect?",
-    "it connected where it had to bind": "who listens at the endpoint when both sides connect?",
-    "a socket was left open": "who closes the sockets when your function is done?",
+    NEVER_AGAIN: "how long do you wait for a result that nobody has?",
+    ONCE: "what if the next worker dies, too?",
+    EVERYTHING: "which tasks need no second worker, and how do you know them?",
+    EARLY: "from which moment do you count `patience`?",
+    HASTY: "how long has it been quiet when you send again?",
+    MILLISECONDS: "in which unit does that call count?",
+    SLOW: "how long has it been quiet when you send again?",
+    GAVE_UP: "what does the contract say about the end?",
+    TWICE: "what do you count, messages or tasks?",
+    LATE: "what is wrong with a result whose task you have sent again meanwhile?",
+    EMPTY: "how do you know which results are there: by their labels, or by what is in them?",
+    EQUAL: "by what do you tell the result of one task from that of another?",
+    SHARED: "how many different labels can you make, and how many tasks may there be?",
+    LENGTH: "how long is a label that is made like yours, at least and at most?",
+    ARRIVAL: "who says that the first task is done first?",
+    SINGLE: "what do the other workers do while you wait for this one?",
+    FRAMES: "which frames does a worker expect?",
+    EXCHANGED: "who listens at the endpoint when both sides connect?",
+    OPEN: "who closes the sockets when your function is done?",
 }
 
 START = 3.5  # seconds for the answer's process to open its first socket; only then does the clock run
-FIRST = 2.0  # seconds for its first task
-NEXT = 0.8  # seconds after which no further task will come
-WHOLE = 3.0  # seconds for it to collect what one worker brings, and return
-QUIET = 1.6  # seconds for what is missing to be sent again, ten times the patience
-LOOK = 0.02  # seconds between two looks
-FLOOD = 20  # so many sends that came too early are no misjudged moment
+FIRST = 2.0  # seconds for a worker's first task
+NEXT = 0.4  # seconds after which no further task will come
+WHOLE = 3.0  # seconds for the answer to collect what one worker brings, and return
+MANY = 300  # tasks; more than one byte can count
+FLOOD = 20  # tasks sent again at once are no misjudged moment
+EARLIEST, LATEST = 0.9, 1.8  # times the patience, between which the shortest of several waits must lie
+
+Frames = tuple[bytes, ...]
 
 
-class Worker:
-    """A worker of the checker's. `taken` is what it was given; `held` are those of them that it waited for."""
+class Bench:
+    """The answer at work, and one worker after another that takes its tasks. `todo` are all of them.
 
-    def __init__(self, scene: Scene, name: str, tasks: str, results: str) -> None:
-        self.taken: list[list[bytes]] = []
-        self.held: list[list[bytes]] | None = None
-        self._scene, self._name, self._tasks, self._results = scene, name, tasks, results
+    taken   what the workers were given, each with the time when it came
+    pushed  when the last result was about to be brought
+    """
 
-    def play(self, take: int = 0, *bring: int, pause: float = 0.0, leave: bool = False) -> Actor:
-        """Take so many tasks, then bring the results of these (by place); then leave, or carry out all that comes."""
+    def __init__(self, scene: Scene, todo: list[bytes], patience: float) -> None:
+        self.scene, self.todo, self.patience = scene, todo, patience
+        self.ends = scene.stage.endpoint("tasks"), scene.stage.endpoint("results")
+        self.results = {task: task.upper() for task in todo}
+        self.taken: list[tuple[float, Frames]] = []
+        self.pushed, self.workers = 0.0, 0
+        self.answer: Answer = scene.answer(Call((todo, *self.ends, patience)))
+        self.answer.until(lambda: scene.first("open", ENTRY), START)
+
+    def play(self, work: Callable[["Bench", zmq.Socket, zmq.Socket], None]) -> Callable[[], bool]:
+        """Let a worker do this with its two sockets, and leave. Whether it has left."""
 
         def role(ctx: zmq.Context) -> None:
             with ctx.socket(zmq.PULL) as pull, ctx.socket(zmq.PUSH) as push:
-                pull.connect(self._tasks)
-                push.connect(self._results)
-                while len(self.taken) < take and self._comes(pull):
-                    self.taken.append(pull.recv_multipart())
-                self.held = self.taken[:]
-                for place in (p for p in bring if p < len(self.held)):
-                    threading.Event().wait(pause)
-                    push.send_multipart(_done(self.held[place]))
-                while not leave:
-                    self.taken.append(pull.recv_multipart())
-                    push.send_multipart(_done(self.taken[-1]))
+                pull.connect(self.ends[0])
+                push.connect(self.ends[1])
+                work(self, pull, push)
 
-        return self._scene.stage.play(role, name=self._name)
+        actor = self.scene.stage.play(role, name=f"worker {'ABCDEFG'[self.workers]}")
+        self.workers += 1
+        return lambda: actor.done
 
-    def _comes(self, pull: Any) -> bool:
-        until = time.monotonic() + (NEXT if self.taken else FIRST)
-        while time.monotonic() < until:
-            if zmq.select([pull], [], [], LOOK)[0]:
-                return True
-        return False
+    def take(self, pull: zmq.Socket, most: int) -> list[Frames]:
+        """So many tasks, or fewer if no further one comes."""
+        got: list[Frames] = []
+        while len(got) < most and zmq.select([pull], [], [], NEXT if got else FIRST)[0]:
+            got.append(tuple(pull.recv_multipart()))
+            self.taken.append((time.monotonic(), got[-1]))
+        return got
+
+    def bring(self, push: zmq.Socket, frames: Frames) -> None:
+        self.pushed = time.monotonic()  # before it can have come: what is too early is so whoever was quicker
+        push.send_multipart([*frames[:-1], self.results.get(frames[-1], frames[-1].upper())])
 
     def look(self) -> None:
-        """Blame an answer that connected to an endpoint that it had to bind."""
-        ends = (ENTRY, "connect", self._tasks), (ENTRY, "connect", self._results)
-        for event in self._scene.recording.events:
-            if (event.actor, event.kind, event.detail) in ends:
-                happened = "Your function and the workers connected to the same endpoint, and nobody listened there."
-                raise NotYet("it connected where it had to bind", happened, event)
+        """Blame what the workers were given."""
+        if event := self.scene.joined("connect", *self.ends):
+            happened = "Your function and the workers connected to the same endpoint, and nobody listened there."
+            raise NotYet(EXCHANGED, happened, event)
+        bodies: dict[bytes, set[bytes]] = {}
+        for number, (_, frames) in enumerate(self.taken[:], 1):
+            event = self.scene.first("send", ENTRY, number)
+            if len(frames) != 2 or frames[1] not in self.todo:
+                raise NotYet(FRAMES, f"A worker got {frames!r} where it expects a label and a task.", event)
+            if not 1 <= len(frames[0]) <= 32:
+                raise NotYet(LENGTH, f"A task came with a label of {len(frames[0])} bytes.", event)
+            bodies.setdefault(frames[0], set()).add(frames[1])
+            if len(bodies[frames[0]]) > 1:
+                one, other, *_ = sorted(bodies[frames[0]])
+                raise NotYet(SHARED, f"The tasks {one!r} and {other!r} came under one label, {frames[0]!r}.", event)
+
+    def outcome(self, seconds: float = WHOLE) -> Outcome:
+        """What comes of the call."""
+        if not self.answer.until(lambda: self.answer.process.told, seconds, self.look):
+            raise TookTooLong(self.answer.stood())
+        return self.answer.outcomes(LOOK)[0]
+
+    def right(self, outcome: Outcome, label: str, happened: str) -> None:
+        """What came back must be every result in the order of the tasks; what is missing in it has this label."""
+        wanted, value = [self.results[task] for task in self.todo], outcome.value
+        if not outcome.error and value in (wanted, tuple(wanted)):
+            return
+        if not {"TimeoutError", "KeyError", "IndexError"} & set(outcome.raised):
+            if outcome.error or not isinstance(value, list | tuple | dict | None):
+                unexpected(outcome)
+            if isinstance(value, list | tuple) and sorted(map(repr, value)) == sorted(map(repr, wanted)):
+                label, happened = ARRIVAL, "The results came back in another order than the tasks have."
+        raise NotYet(label, f"{happened} Your function {_said(outcome)}.")
+
+    def again(self) -> Event | None:
+        """Where the answer sent a task once more."""
+        return self.scene.first("send", ENTRY, len(self.todo) + 1)
 
 
-def _done(frames: list[bytes]) -> list[bytes]:
-    """What a worker makes of a task: its label, and the task in capitals."""
-    return [*frames[:-1], frames[-1].upper()]
-
-
-def _start(scene: Scene, todo: list[bytes], patience: float) -> tuple[Answer, list[Worker]]:
-    """Start the answer and wait until it opens a socket; three workers stand by."""
-    ends = scene.stage.endpoint("tasks"), scene.stage.endpoint("results")
-    workers = [Worker(scene, f"worker {name}", *ends) for name in "ABC"]
-    answer = scene.answer(Call((todo, *ends, patience)))
-    until = time.monotonic() + START
-    while not (answer.process.told or scene.first("open", ENTRY)) and time.monotonic() < until:
-        threading.Event().wait(LOOK)
-    return answer, workers
-
-
-def _outcome(answer: Answer, limit: float, look: Callable[[], None]) -> Outcome:
-    """What came of the call. Looks now and then whether there is something to blame already."""
-    until = time.monotonic() + limit
-    while not answer.process.told and time.monotonic() < until:
-        look()
-        threading.Event().wait(LOOK)
-    look()
-    return answer.outcomes(LOOK)[0]
-
-
-def _gone(answer: Answer, worker: Worker, actor: Actor, limit: float) -> bool:
-    """Whether a worker has done what it had to and left. It may be in vain: the answer has returned."""
-    until = time.monotonic() + limit
-    while not actor.done and not answer.process.told and time.monotonic() < until:
-        worker.look()
-        threading.Event().wait(LOOK)
-    return actor.done
-
-
-def _again(scene: Scene) -> list[tuple[Event, float, bool]]:
-    """What the answer sent again: the event, the quiet before it, and whether it had that result already."""
-    before: set[tuple] = set()
-    got: set[object] = set()
-    found, quiet = [], 0.0
-    for event in (e for e in scene.recording.events if e.actor == ENTRY and e.frames):
-        if event.kind == "receive":
-            got.add(event.frames[0])
-            quiet = event.at
-        elif event.kind == "send" and event.frames in before:
-            found.append((event, event.at - quiet, event.frames[0] in got))
-        elif event.kind == "send":
-            before.add(event.frames)
-            quiet = event.at
-    return found
-
-
-def _result(outcome: Outcome, todo: list[bytes], label: str, happened: str) -> None:
-    """What comes back must be right; where something is missing in it, that has this label."""
-    wanted, value = [task.upper() for task in todo], outcome.value
-    if value == wanted or value == tuple(wanted):
-        return
-    lost = {"TimeoutError", "KeyError", "IndexError"} & set(outcome.raised)
-    if not lost and (outcome.error or not isinstance(value, list | tuple | dict | None)):
-        unexpected(outcome)
-    said = f"raised {outcome.error}" if outcome.error else f"returned {value!r}"
-    if isinstance(value, list | tuple) and sorted(map(repr, value)) == sorted(map(repr, wanted)):
-        label, happened = (
-            "the results came back in the order of their arrival",
-            "They came in another order than the tasks went.",
-        )
-    raise NotYet(label, f"{happened} Your function {said}.")
+def _said(outcome: Outcome) -> str:
+    return f"raised {outcome.error}" if outcome.error else f"returned {outcome.value!r}"
 
 
 def alone(scene: Scene) -> None:
     """one worker"""
-    answer, (worker, *_) = _start(scene, [b"tea", b"milk"], 2.0)
-    worker.play(2, 0, 1)
-    answer.outcomes()
+    bench = Bench(scene, [b"tea", b"milk"], 2.0)
+    bench.play(lambda bench, pull, push: [bench.bring(push, task) for task in reversed(bench.take(pull, 2))])
+    bench.answer.outcomes()
 
 
 def fair_weather(scene: Scene) -> None:
     """results in another order, and two equal tasks"""
-    todo = [b"salt", b"tea", b"milk", b"tea", b"water"]
-    answer, (worker, *_) = _start(scene, todo, 1.5)
-    worker.play(5, 4, 3, 2, 1, 0)
-    outcome = _outcome(answer, WHOLE, lambda: _held(scene, worker, todo))
-    if not worker.taken:
-        unexpected(outcome)
-    _result(outcome, todo, "", "Every result had come.")
+    first, second, third, nothing = scene.words(4)
+    bench = Bench(scene, [first, second, third, second, nothing], 1.5)
+    bench.results[nothing] = b""
+    held: list[Frames] = []
 
+    def work(bench: Bench, pull: zmq.Socket, push: zmq.Socket) -> None:
+        held.extend(bench.take(pull, 5))
+        for task in reversed(held):
+            bench.bring(push, task)
+        bench.take(pull, 1)  # what is missing to the answer it sends again
 
-def _held(scene: Scene, worker: Worker, todo: list[bytes]) -> None:
-    """What the only worker was given before it brought anything."""
-    worker.look()
-    held = worker.held
+    left = bench.play(work)
+    bench.answer.until(lambda: left() or len(bench.taken) > 5, FIRST + WHOLE, bench.look, after=0.5)
     if not held:
-        return
-    if any(len(frames) != 2 for frames in held):
-        happened = f"The worker got {held[0]!r} where it expects a label and a task."
-        raise NotYet("the task went out without its label", happened, scene.first("send", ENTRY))
-    bodies, labels = {frames[1] for frames in held}, {frames[0] for frames in held}
-    if len(labels) == len(bodies) == len(set(todo)):
-        happened = f"There were {len(todo)} tasks, two of them equal, and the worker got {len(labels)} labels."
-        raise NotYet("two equal tasks were taken for one", happened, scene.first("send", ENTRY, 3))
-    if len(held) == 1:
-        happened = f"The worker got 1 of {len(todo)} tasks, and no other before it had brought its result."
-        raise NotYet("only one task was under way at a time", happened, scene.first("send", ENTRY))
-    if len(labels) < len(todo):
-        happened = f"There were {len(todo)} tasks, and the worker got {len(held)} with {len(labels)} different labels."
-        raise NotYet("", happened, scene.first("send", ENTRY))
+        unexpected(bench.outcome())
+    if len(held) < 5:
+        labels, bodies = {frames[0] for frames in held}, {frames[1] for frames in held}
+        happened = f"The worker got {len(held)} of 5 tasks and no other before it had brought a result."
+        if len(held) == 1:
+            raise NotYet(SINGLE, happened, scene.first("send", ENTRY))
+        raise NotYet(EQUAL if len(labels) == len(bodies) == 4 else "", happened, scene.first("send", ENTRY, len(held)))
+    if len({frames[0] for frames in held}) < 5:
+        happened = f"There were 5 tasks, two of them equal, and {len({f[0] for f in held})} labels."
+        raise NotYet(EQUAL, happened, scene.first("send", ENTRY, 4))
+    if len(bench.taken) > 5 and bench.taken[5][1][1] == nothing:
+        happened = f"The result of {nothing!r} is empty; it had come, and you sent that task again."
+        raise NotYet(EMPTY, happened, bench.again())
+    outcome = bench.outcome()
+    bench.right(outcome, EMPTY if isinstance(outcome.value, list) and len(outcome.value) == 4 else "", "All had come.")
 
 
 def workers_that_die(scene: Scene) -> None:
-    """two workers that die one after the other"""
-    todo = [b"one", b"two", b"three", b"four", b"five", b"six"]
-    answer, (first, second, third) = _start(scene, todo, 0.12)
-    _gone(answer, first, first.play(6, 1, 4, leave=True), WHOLE)
-    if not first.taken:
-        unexpected(answer.outcomes(LOOK)[0])
-    if _gone(answer, second, second.play(4, 2, leave=True), QUIET):
-        third.play()
-    try:
-        outcome = _outcome(answer, QUIET if second.held else 0.0, third.look)
-    except TookTooLong as where:
-        stood = f"Another one waited for {QUIET:g} s and got nothing: your function stood {where}."
-        if again := _again(scene):
-            happened = f"Two workers died, each with tasks. {stood}"
-            raise NotYet("what is missing was sent again only once", happened, again[0][0]) from None
-        happened, event = (
-            f"A worker took 6 tasks, brought 2 results and died. {stood}",
-            scene.first("receive", ENTRY, 2),
-        )
-        raise NotYet("what the dead worker took was never sent again", happened, event) from None
-    _result(
-        outcome, todo, "it gave up with results missing", "A worker died with 4 of 6 tasks, and another one was there."
-    )
-    for event, _, known in _again(scene):
+    """three workers that die one after the other"""
+    bench = Bench(scene, scene.words(6), round(scene.random.uniform(0.15, 0.25), 3))
+    waits: list[float] = []
+    missing = set(bench.todo)
+    for death in range(4):
+        started, due = len(bench.taken), set(missing)
+
+        def work(
+            bench: Bench, pull: zmq.Socket, push: zmq.Socket, wanted: int = len(due), last: bool = death == 3
+        ) -> None:
+            got = bench.take(pull, wanted)
+            for task in got if last else got[:1]:
+                bench.bring(push, task)
+                missing.discard(task[1])
+
+        quiet, left = bench.pushed, bench.play(work)
+        bench.answer.until(left, FIRST + WHOLE, bench.look, after=0.1)
+        came = bench.taken[started:]
+        if not came:
+            _unsent(bench, death)
+        known = [frames[1] for _, frames in came if frames[1] not in due]
         if known:
-            happened = f"You had the result of {event.frames[-1]!r} when you sent that task once more."
-            raise NotYet("everything was sent again", happened, event)
+            happened = f"You had the result of {known[0]!r} when you sent that task once more."
+            raise NotYet(EVERYTHING, happened, bench.again())
+        waits += [came[0][0] - quiet] if death else []
+        if death and waits[-1] < EARLIEST * bench.patience:
+            happened = (
+                f"The patience was {bench.patience:g} s; tasks came again {waits[-1]:.3f} s after the last result."
+            )
+            raise NotYet(HASTY if waits[-1] > bench.patience / 3 else MILLISECONDS, happened, bench.again())
+    bench.right(bench.outcome(), GAVE_UP, "Three workers died, and a fourth was there.")
+    if min(waits) > LATEST * bench.patience:
+        happened = f"The patience was {bench.patience:g} s; three times it was quiet for {min(waits):.2f} s and more."
+        raise NotYet(SLOW, happened, bench.again())
+
+
+def _unsent(bench: Bench, death: int) -> None:
+    """A worker was there after so many deaths, and got nothing."""
+    outcome = bench.answer.ended()
+    if outcome and not death:
+        unexpected(outcome)
+    if outcome:
+        bench.right(outcome, GAVE_UP, "Workers had died with tasks, and another one was there.")
+    if not death:
+        raise TookTooLong(bench.answer.stood())
+    happened = f"{death} worker{'s' * (death > 1)} died, each with tasks. Another one waited for {FIRST:g} s and got "
+    happened += f"nothing: your function stood {bench.answer.stood()}."
+    raise NotYet(NEVER_AGAIN if death == 1 else ONCE, happened, bench.again() or bench.scene.first("receive", ENTRY))
 
 
 def a_slow_worker(scene: Scene) -> None:
     """a slow worker"""
-    todo, patience = [b"one", b"two", b"three", b"four"], 0.3
-    answer, (worker, *_) = _start(scene, todo, patience)
-    worker.play(4, 0, 1, 2, 3, pause=0.11)
+    patience = round(scene.random.uniform(0.3, 0.4), 3)
+    bench = Bench(scene, scene.words(5), patience)
+
+    def work(bench: Bench, pull: zmq.Socket, push: zmq.Socket) -> None:
+        for task in bench.take(pull, 5):
+            threading.Event().wait(patience / 2.5)
+            bench.bring(push, task)
 
     def look() -> None:
-        worker.look()
-        early = _early(scene, patience)
-        if len(early) > FLOOD:
-            happened = f"`patience` was {patience:g} s, and you sent tasks again and again before it was over."
-            raise NotYet("milliseconds were taken for seconds", happened, early[0][0])
+        bench.look()
+        if (sent := scene.recording.count("sent", ENTRY) - 5) > FLOOD and not bench.pushed:
+            happened = f"The patience was {patience:g} s. No result had come, and you had sent {sent} tasks again."
+            raise NotYet(MILLISECONDS, happened, bench.again())
 
-    outcome = _outcome(answer, WHOLE, look)
-    for event, quiet in _early(scene, patience):
-        happened = (
-            f"`patience` was {patience:g} s, and you sent {event.frames[-1]!r} again {quiet:.2f} s after a result."
-        )
-        raise NotYet("it sent again while results were still coming", happened, event)
-    _result(outcome, todo, "it gave up with results missing", "The worker was slow, and brought every result.")
+    left = bench.play(work)
+    bench.answer.until(left, FIRST + WHOLE, look)
+    if (event := bench.again()) and len(bench.taken) == 5:
+        happened = f"The patience was {patience:g} s, a result came every {patience / 2.5:.2f} s, and you sent again."
+        raise NotYet(EARLY, happened, event)
+    bench.right(bench.outcome(), GAVE_UP, "The worker was slow, and brought every result.")
 
 
-def _early(scene: Scene, patience: float) -> list[tuple[Event, float]]:
-    return [(event, quiet) for event, quiet, _ in _again(scene) if quiet < 0.9 * patience]
+def results_late_and_twice(scene: Scene) -> None:
+    """results that come late, and twice"""
+    bench = Bench(scene, scene.words(3), 0.15)
+    late: list[Frames] = []
 
+    def work(bench: Bench, pull: zmq.Socket, push: zmq.Socket) -> None:
+        late.extend(bench.take(pull, 3))
+        if len(late) < 3 or not bench.take(pull, 3):  # what is missing comes again
+            return
+        for task in late:
+            bench.bring(push, task)
+            bench.bring(push, task)
+        while not bench.answer.process.told and zmq.select([pull], [], [], FIRST)[0]:
+            bench.taken.append((time.monotonic(), tuple(pull.recv_multipart())))  # and is not carried out once more
 
-def results_that_come_twice(scene: Scene) -> None:
-    """results that come twice"""
-    todo = [b"one", b"two", b"three"]
-    answer, (worker, *_) = _start(scene, todo, 0.12)
-    worker.play(6, 0, 3, 1, 4, 2, 5)
-    outcome = _outcome(answer, WHOLE, worker.look)
-    _result(
-        outcome,
-        todo,
-        "a result that came twice was counted twice",
-        "Each result came twice, one right after the other.",
-    )
+    left = bench.play(work)
+    bench.answer.until(left, FIRST + WHOLE, bench.look, after=0.1)
+    if not bench.answer.process.told and bench.pushed:
+        happened = "The results of all three tasks had come, each twice, under the labels that went out first; then "
+        happened += f"nothing was wanted but those of a later sending. Your function stood {bench.answer.stood()}."
+        raise NotYet(LATE, happened, bench.again())
+    outcome = bench.outcome()
+    bench.right(outcome, TWICE, "Each result came twice, one right after the other.")
     if outcome.left_open:
-        raise NotYet(
-            "a socket was left open", "Your function had returned, and a socket of its Context was still open."
-        )
+        raise NotYet(OPEN, "Your function had returned, and a socket of its Context was still open.")
+
+
+def many_tasks(scene: Scene) -> None:
+    """three hundred tasks"""
+    bench = Bench(scene, [b"%s %d" % (word, n) for n, word in enumerate(scene.words(30) * (MANY // 30))], 1.5)
+    left = bench.play(lambda bench, pull, push: [bench.bring(push, task) for task in bench.take(pull, MANY)])
+    bench.answer.until(left, FIRST + WHOLE, bench.look, after=0.5)
+    bench.right(bench.outcome(), GAVE_UP, f"There were {MANY} tasks, and all were carried out.")
 
 
 TRY = alone
-SCENES = (fair_weather, workers_that_die, a_slow_worker, results_that_come_twice)
+SCENES = (fair_weather, workers_that_die, a_slow_worker, results_late_and_twice, many_tasks)
