@@ -172,8 +172,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def _sayable(text: str) -> str:
-    """Bounded, and without what no encoding knows."""
-    text = text.encode("utf-8", "backslashreplace").decode()
+    """Bounded."""
     return text if len(text) <= WORDS else text[:WORDS] + " …"
 
 

@@ -127,7 +127,7 @@ def opened() -> Nursery | None:
         if ours.fileno() in heard and not _answered(ours, bell, children):
             return None
         if _memory(judge) > MEMORY:
-            _close(NO_ROOM)
+            _close(NO_ROOM, children)
 
 
 def _answered(ours: socket.socket, bell: walls.Bell, children: set[int]) -> bool:
@@ -181,13 +181,16 @@ def _reap(judge: int, children: set[int], ours: socket.socket) -> None:
             if not pid:
                 return
             if pid == judge:
-                _close(walls.exit_code(status))
+                _close(walls.exit_code(status), children)
             if pid in children:
                 children.remove(pid)
                 _tell(ours, pid, os.waitstatus_to_exitcode(status))
 
 
-def _close(code: int) -> NoReturn:
+def _close(code: int, children: set[int]) -> NoReturn:
+    for child in children:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child, signal.SIGKILL)
     walls.sweep(os.getpid())
     os._exit(code)
 
