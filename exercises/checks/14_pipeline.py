@@ -224,16 +224,16 @@ def workers_that_die(scene: Scene) -> None:
         came = bench.taken[started:]
         if not came:
             _unsent(bench, death)
-        known = [frames[1] for _, frames in came if frames[1] not in due]
-        if known:
-            happened = f"You had the result of {known[0]!r} when you sent that task once more."
-            raise NotYet(EVERYTHING, happened, bench.again())
         waits += [came[0][0] - quiet] if death else []
         if death and waits[-1] < EARLIEST * bench.patience:
             happened = (
                 f"The patience was {bench.patience:g} s; tasks came again {waits[-1]:.3f} s after the last result."
             )
             raise NotYet(HASTY if waits[-1] > bench.patience / 3 else MILLISECONDS, happened, bench.again())
+        known = [frames[1] for _, frames in came if frames[1] not in due]
+        if known:
+            happened = f"You had the result of {known[0]!r} when you sent that task once more."
+            raise NotYet(EVERYTHING, happened, bench.again())
     bench.right(bench.outcome(), GAVE_UP, "Three workers died, and a fourth was there.")
     if min(waits) > LATEST * bench.patience:
         happened = f"The patience was {bench.patience:g} s; three times it was quiet for {min(waits):.2f} s and more."
