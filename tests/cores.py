@@ -6,9 +6,14 @@ connections while it runs, and takes its orders through a socket. (The Guide, ch
 """
 
 import contextlib
+import inspect
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
+from types import ModuleType
+from typing import Any
 
+import pytest
 import zmq
 
 from diagrams import draw
@@ -38,6 +43,18 @@ def replay(seed: int, scene: Callable[[Network], None], rows: int = 30) -> draw.
     with contextlib.suppress(Exception):
         scene(Network(seed, write=recording.write))
     return draw.until(recording, None, rows)[0]
+
+
+def broken(recipe: ModuleType, old: str, new: str) -> Any:
+    """The recipe with this change, as a module of its own."""
+    source = inspect.getsource(recipe)
+    assert old in source
+    module = ModuleType("patterns.broken")
+    module.__package__ = "patterns"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "patterns.broken", module)  # dataclasses look there
+        exec(compile(source.replace(old, new), "broken", "exec"), module.__dict__)
+    return module
 
 
 # -- a core that follows a script -----------------------------------------------------------------------------

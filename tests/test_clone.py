@@ -6,18 +6,15 @@
 
 import itertools
 import random
-import sys
 import threading
-import types
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, closing
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
-from cores import Script
+from cores import Script, broken
 from sockets import (
     MS,
     WAIT,
@@ -705,18 +702,6 @@ MUTANTS = {
 }
 
 
-def mutant(old: str, new: str) -> Any:
-    """The recipe with this change."""
-    source = Path(clone.__file__).read_text(encoding="utf-8")
-    assert old in source
-    broken: Any = types.ModuleType("patterns.broken")
-    broken.__package__ = "patterns"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "patterns.broken", broken)  # dataclasses look there
-        exec(compile(source.replace(old, new), "broken", "exec"), broken.__dict__)
-    return broken
-
-
 def fails(seed: int, recipe: Any) -> bool:
     try:
         return bool(Hour(seed, recipe).live())
@@ -726,8 +711,8 @@ def fails(seed: int, recipe: Any) -> bool:
 
 @pytest.mark.parametrize("change", [pytest.param(change, id=name) for name, change in MUTANTS.items()])
 def test_bad_hours_tell(change: tuple[str, str]) -> None:
-    broken = mutant(*change)
-    assert any(fails(seed, broken) for seed in range(SEEDS))
+    recipe = broken(clone, *change)
+    assert any(fails(seed, recipe) for seed in range(SEEDS))
 
 
 def test_two_lives_of_a_server_must_not_use_one_number() -> None:

@@ -12,17 +12,15 @@ import os
 import queue
 import random
 import signal
-import sys
 import threading
 import time
-import types
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
+from cores import broken
 from sockets import (
     MS,
     WAIT,
@@ -473,14 +471,8 @@ MUTANTS = {
 
 @pytest.mark.parametrize("mutant", [pytest.param(m, id=f"a recipe that {name}") for name, m in MUTANTS.items()])
 def test_bad_hours_tell(mutant: tuple[str, str]) -> None:
-    source = Path(heartbeats.__file__).read_text(encoding="utf-8")
-    assert mutant[0] in source
-    broken: Any = types.ModuleType("patterns.broken")
-    broken.__package__ = "patterns"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "patterns.broken", broken)  # dataclasses look there
-        exec(compile(source.replace(*mutant), "broken", "exec"), broken.__dict__)
-        assert any(trouble(seed, broken) for seed in range(50))
+    recipe = broken(heartbeats, *mutant)
+    assert any(trouble(seed, recipe) for seed in range(50))
 
 
 def trouble(seed: int, recipe: Any) -> bool:
