@@ -232,7 +232,7 @@ MORE = {
             "if os.fork() == 0:",
             "    os.setsid()",
             "    threading.Thread(target=sleep, args=(999,)).start()",
-            "    ctypes.CDLL(None).pthread_exit(None)",
+            "    ctypes.CDLL(None).syscall(60 if os.uname().machine == 'x86_64' else 93, 0)",
         ),
         PASSED,
         "It left behind: a process.",
@@ -400,6 +400,8 @@ def house() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         for part in ("diagrams", "exercises", "patterns"):
             shutil.copytree(ROOT / part, Path(folder, part), ignore=shutil.ignore_patterns("__pycache__"))
+        module = Path(folder, "exercises", "checker.py")  # from the shell, too, no others stand in the queue
+        module.write_text(re.sub(r'(?m)^PLACE = ".*"', f'PLACE = "test-{os.getpid()}"', module.read_text()))
         checks = {"90_after": EXERCISE, "91_patient": EXERCISE.replace("1.0", "4.0"), "92_neighbour": NEIGHBOUR}
         for stem, check in checks.items():
             Path(folder, "exercises", "checks", f"{stem}.py").write_text(check)
@@ -434,16 +436,17 @@ def remains(folder: str) -> list[str]:
     left = [str(path) for path in Path(folder).rglob("*")]
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            command = (process / "cmdline").read_text().replace("\0", " ")
-            inherited = f"={folder}".encode() in (process / "environ").read_bytes()
-            if (inherited and process.name != str(os.getpid())) or command.startswith(NAP):
-                left.append(command)
+            for thread in os.listdir(process / "task"):  # the first may have ended before the others
+                command = (process / "task" / thread / "cmdline").read_text().replace("\0", " ")
+                inherited = f"={folder}".encode() in (process / "task" / thread / "environ").read_bytes()
+                if (inherited and process.name != str(os.getpid())) or command.startswith(NAP):
+                    left.append(command)
     return left
 
 
-def until(what: Callable[[], object]) -> None:
+def until(what: Callable[[], object], bound: float = BOUND) -> None:
     """Return once this is so, and fail if it takes long."""
-    end = time.monotonic() + BOUND
+    end = time.monotonic() + bound
     while not what():
         assert time.monotonic() < end
         threading.Event().wait(0.01)
@@ -490,8 +493,7 @@ OWN = {
         "added = One().n if get_type_hints(One)['next'] == One | None else 0\n"
     ),
     "annotations that are looked at when they are made": (
-        "import functools\n@functools.singledispatch\ndef one(n): return 0\n"
-        "@one.register\ndef _(n: int): return 1\nadded = one(3)\n"
+        "def one(n: int): pass\nadded = 1 if one.__annotations__['n'] is int else 0\n"
     ),
     "a tuple with names": "from typing import NamedTuple\nclass One(NamedTuple):\n    n: int = 1\nadded = One().n\n",
     "an enum": "from enum import Enum\nclass Number(Enum):\n    ONE = 1\nadded = Number['ONE'].value\n",
@@ -616,7 +618,7 @@ def test_a_check_ends_with_who_asked(house: Path, place: Path, tmp_path: Path) -
     with subprocess.Popen(command, cwd=house) as asking:
         until(lambda: list(place.glob("*/*/begun")))
         asking.kill()
-    until(lambda: not [what for what in remains(str(place)) if not Path(what).exists()])
+    until(lambda: not [what for what in remains(str(place)) if not Path(what).exists()], 3.0)  # sooner than its verdict
     for folder in place.glob("*"):  # nobody is there any more to remove it
         shutil.rmtree(folder)
 
