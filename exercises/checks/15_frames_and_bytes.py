@@ -4,13 +4,14 @@
 import json
 import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, NoReturn
 
 import zmq
-from exercises.scene import NotYet, Raised, Scene, TookTooLong, heard, unexpected
+from zmq.utils.monitor import recv_monitor_message
 
 from exercises.answer import Call
+from exercises.scene import NotYet, Raised, Scene, TookTooLong, unexpected
 
 ENTRY = "stamp"
 
@@ -26,113 +27,206 @@ VARIANT = "let the stamp be a frame of its own at the end, and compare how much 
 LIMIT = "it has sent the messages on, and whether anybody received them it does not know."
 WHY = "what would a relay that only passes messages on have to know of their frames?"
 
+FEWER = "fewer messages came than had to be passed on"
+CONNECTED = "it connected where it had to bind"
+REST = "frames behind the second did not arrive"
+END = "an empty frame was taken for the end of the message"
+EMPTY = "empty frames were dropped"
+SEVERAL = "one message became several"
+TITLE = "the title was taken for text"
+OTHER = "what was passed on is another message than the one that came"
+DATE = "a date went into JSON as it was"
+FORM = "the date is not in ISO 8601"
+TIME = "another time was stamped than `now`"
+UNSTAMPED = "the header came without its stamp"
+LOST = "the header lost what it had"
+WRITTEN = "a header that had been read could not be written"
+SHORT = "a message of one frame ended the function"
+UNREADABLE = "a header that cannot be read ended the function"
+OBJECT = "any JSON was taken for an object"
+ON = "what had to be dropped was passed on"
+PLACE = "the rest of a dropped message was taken for a message"
+DROPPED = "what had to be passed on was dropped"
+COUNTED = "what had to be dropped was counted"
+MORE = "more messages were passed on than `count`"
+LEFT = "a socket was left open"
+
 LABELS = {
-    "frames behind the second did not arrive": "how many frames does your call receive, and where is the rest?",
-    "one message became several": "how does the receiver learn that a frame is not the last one?",
-    "empty frames were dropped": "is a frame without bytes no frame?",
-    "the title was taken for text": "who has promised that the title has an encoding?",
-    "a date went into JSON as it was": "which kinds of value does JSON know, and what can stand for a date among them?",
-    "the date is not in ISO 8601": "which method of a datetime writes that form, the T included?",
-    "a message of one frame ended the function": "what if there is nothing to unpack into the second name?",
-    "a header that is no JSON ended the function": "what is raised, and what do you do with such a message?",
-    "any JSON was taken for an object": "`[1]` and `7` are JSON as well; which of them can take a key?",
-    "what had to be dropped was passed on": "which messages does the contract want to see no more?",
-    "what had to be dropped was counted": "what does `count` count?",
-    "the header lost what it had": "what happens to the keys that you do not know?",
-    "a socket was left open": "who closes the socket on the way out?",
+    FEWER: "what goes out of your second socket, and what becomes of it when the socket is closed at once?",
+    CONNECTED: "who listens at the inbox when both sides connect?",
+    REST: "how many frames does your call receive, and where is the rest?",
+    END: "how does a socket say that a frame is the last one?",
+    EMPTY: "is a frame without bytes no frame?",
+    SEVERAL: "how does the receiver learn that a frame is not the last one?",
+    TITLE: "who has promised that the title has an encoding?",
+    OTHER: "which frame may differ from what came, and in which order do the frames go?",
+    DATE: "which kinds of value does JSON know, and what can stand for a date among them?",
+    FORM: "which method of a datetime writes that form, the T and the time zone included?",
+    TIME: "where does the time come from that you write?",
+    UNSTAMPED: "under which key does the time stand, whatever was there before?",
+    LOST: "what happens to the keys that you do not know?",
+    WRITTEN: "JSON can write each character as an escape; can your encoding write it without?",
+    SHORT: "what if there is nothing to unpack into the second name?",
+    UNREADABLE: "what is raised, and what do you do with such a message?",
+    OBJECT: "`[1]` and `7` are JSON as well; which of them can take a key?",
+    ON: "which messages does the contract want to see no more?",
+    PLACE: "how much of a message has your function received when it decides to drop it?",
+    DROPPED: "what is wrong with that message by the contract?",
+    COUNTED: "what does `count` count?",
+    MORE: "after which message does your loop look at the count?",
+    LEFT: "who closes the socket on the way out?",
 }
 
-NOW = datetime(2026, 3, 1, 7, 30, 15, tzinfo=UTC)
 ALL = 3.0  # seconds for all that a scene sends
+SOON = 0.5  # seconds for what was sent to arrive
+LARGEST = 1 << 20  # bytes of a frame that is taken
 
 
-def post(ctx: zmq.Context[Any], inbox: str, messages: Sequence[list[bytes]]) -> None:
+class Message(NamedTuple):
+    """What is sent. If it has a fault, it is to be dropped; the fault is how whoever does not will be named."""
+
+    frames: list[bytes]
+    fault: str = ""
+
+
+class Outbox:
+    """A PULL behind the answer. `got` is what came; `gone` is set when the answer has hung up and all is read."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.got: list[list[bytes]] = []
+        self.gone = threading.Event()
+        self.endpoint = scene.stage.endpoint("outbox")
+        scene.stage.play(self.role, name="outbox")
+        scene.recording.wait("bind", "outbox")
+
+    def role(self, ctx: zmq.Context[Any]) -> None:
+        with ctx.socket(zmq.PULL) as pull, pull.get_monitor_socket(zmq.EVENT_DISCONNECTED) as monitor:
+            pull.maxmsgsize = LARGEST
+            pull.bind(self.endpoint)
+            try:
+                while True:
+                    zmq.select([pull, monitor], [], [])
+                    if pull.poll(0):
+                        self.got.append(pull.recv_multipart())
+                    elif monitor.poll(0):
+                        recv_monitor_message(monitor)
+                        self.gone.set()
+            finally:
+                pull.disable_monitor()
+
+
+def post(ctx: zmq.Context[Any], inbox: str, messages: Sequence[Message]) -> None:
     """Send the messages, and stay until the scene is over."""
     with ctx.socket(zmq.PUSH) as push:
         push.connect(inbox)
-        for frames in messages:
-            push.send_multipart(frames)
+        for message in messages:
+            push.send_multipart(message.frames)
         push.poll()  # a PUSH becomes readable never
 
 
-def collect(ctx: zmq.Context[Any], outbox: str, count: int, over: threading.Event) -> list[list[bytes]]:
-    """What arrives, up to so many messages."""
-    with ctx.socket(zmq.PULL) as pull:
-        pull.bind(outbox)
-        got: list[list[bytes]] = []
-        while len(got) < count and heard(pull, over):
-            got.append(pull.recv_multipart())
-        return got
-
-
-def _stamped(frames: list[bytes]) -> tuple[bytes, dict[str, Any], list[bytes]]:
-    return frames[0], json.loads(frames[1]) | {"seen": NOW.isoformat()}, frames[2:]
-
-
-def _play(scene: Scene, good: list[list[bytes]], *sent: list[bytes], raises: dict[str, str]) -> None:
-    """Send these messages, of which the good ones are to be passed on. `raises`: an error, and what it means here."""
-    inbox, outbox = scene.stage.endpoint("inbox"), scene.stage.endpoint("outbox")
-    over = threading.Event()
-    collecting = scene.stage.play(collect, outbox, len(good), over, name="outbox")
-    scene.recording.wait("bind", "outbox")
-    scene.stage.play(post, inbox, [*sent, [b"last", b"{}"], [b"last", b"{}"]], name="inbox")
-    answer = scene.answer(Call((inbox, outbox, len(good), NOW)))
-    trouble: BaseException | None = None
-    outcome = None
+def _play(scene: Scene, sent: list[Message]) -> None:
+    """Send these messages, and one more that is good; all good ones but that are to be passed on, stamped."""
+    zone, outbox, inbox = scene.random.randrange(-9, 10), Outbox(scene), scene.stage.endpoint("inbox")
+    now = datetime(2026, 3, 1, 7, 30, 15, tzinfo=UTC) + timedelta(minutes=scene.random.randrange(500_000))
+    now = now.astimezone(datetime.fromisoformat(f"2026-01-01T00:00:00{zone:+03}:00").tzinfo)
+    good = [message.frames for message in sent if not message.fault]
+    scene.stage.play(post, inbox, [*sent, *map(Message, _numbered(scene, 2))], name="inbox")
+    answer = scene.answer(Call((inbox, outbox.endpoint, len(good), now)))
+    trouble: TookTooLong | Raised | None = None
     try:
         [outcome] = answer.outcomes(ALL)
     except (TookTooLong, Raised) as error:
         trouble = error
-    finally:
-        over.set()
-    got = collecting.result(ALL + 2)
-    for number, (wanted, found) in enumerate(zip(good, got, strict=False)):
-        _compare(scene, number + 1, _stamped(wanted), found)
-    if outcome and outcome.error:
-        for name, label in raises.items():
-            if name in outcome.raised and "buffer interface" not in outcome.message:
-                raise NotYet(label, f"It raised {outcome.error}: {outcome.message}")
-        unexpected(outcome)
-    if len(got) < len(good):
-        happened = f"{len(got)} of {len(good)} messages were passed on"
-        if trouble:
-            raise trouble
-        raise NotYet("what had to be dropped was counted" if raises else "", f"{happened}, and your function returned.")
-    if outcome and outcome.left_open:
-        raise NotYet(
-            "a socket was left open", "Your function had returned, and a socket of its Context was still open."
-        )
+    else:
+        outbox.gone.wait(SOON)
+    got = list(outbox.got)
+    for number, found in enumerate(got[: len(good)]):
+        title, header, *more = good[number]
+        if [*found[:1], *found[2:]] != [title, *more] or not _stamped(header, b"".join(found[1:2]), now):
+            _differs(scene, number, sent, found, now)
+    if trouble and not got and (event := scene.joined("connect", inbox)):
+        raise NotYet(CONNECTED, "Both sides of the inbox connected, and nobody listened.", event)
     if trouble:
         raise trouble
+    if outcome.error:
+        _ended(sent, len(got), outcome.error, outcome.message)
+        unexpected(outcome)
+    if len(got) > len(good):
+        raise NotYet(MORE, f"`count` was {len(good)}, and {len(got)} messages were passed on.")
+    if len(got) < len(good):
+        taken = sum(not message.fault for message in sent[: len(good)])
+        happened = f"Your function had returned, and {len(got)} of {len(good)} messages were passed on."
+        raise NotYet(COUNTED if len(got) == taken < len(good) else FEWER, happened)
+    if outcome.left_open:
+        raise NotYet(LEFT, "Your function had returned, and a socket of its Context was still open.")
 
 
-def _compare(scene: Scene, number: int, wanted: tuple[bytes, dict[str, Any], list[bytes]], found: list[bytes]) -> None:
+def _ended(sent: list[Message], passed: int, error: str, text: str) -> None:
+    """An error ended the function after it had passed on so many: name the message that it met."""
+    places = [place for place, message in enumerate(sent) if not message.fault]
+    place = places[passed - 1] + 1 if passed else 0
+    if place >= len(sent):
+        return
+    frames, fault = sent[place]
+    happened = f"{_said(frames)} came, and your function raised {error}: {text:.120}"
+    if fault:
+        raise NotYet(fault, happened)
+    if error == "UnicodeDecodeError" and not _utf8(frames[0]):
+        raise NotYet(TITLE, happened)
+    if error == "UnicodeEncodeError" and rb"\ud" in frames[1]:
+        raise NotYet(WRITTEN, happened)
+    if error == "TypeError" and "datetime" in text:
+        raise NotYet(DATE, happened)
+
+
+def _differs(scene: Scene, number: int, sent: list[Message], found: list[bytes], now: datetime) -> NoReturn:
     """Find the words for the difference between a message that was to come and the one that came."""
-    title, header, more = wanted
-    event = scene.first("receive", "outbox", number)
-    came = f"Message {number} was to have {2 + len(more)} frames, [{_plain(title)}] first, and came as {found!r:.200}."
+    good = [message.frames for message in sent if not message.fault]
+    title, header, *more = good[number]
+    event = scene.first("receive", "outbox", number + 1)
+    came = f"{_said(good[number])} was to be passed on, and {_said(found)} came."
     if len(found) == 1:
-        raise NotYet("one message became several", came, event)
-    seen = _header(found[1])
-    if found[0] != title and found[0][:3] == title[:3] and seen is not None and seen.get("seen"):
-        raise NotYet("the title was taken for text", came, event)
-    if seen is None or "seen" not in seen or (found[0] != title and title != b"last"):
-        raise NotYet("what had to be dropped was passed on" if title == b"good" else "", came, event)
-    if (moment := _moment(seen["seen"])) != NOW:
-        happened = f"`now` was {header['seen']}, and came as {seen['seen']!r}."
-        raise NotYet("" if moment else "the date is not in ISO 8601", happened, event)
-    if not header.items() - {("seen", header["seen"])} <= seen.items():
-        raise NotYet("the header lost what it had", f"The header was to be {header}, and came as {seen}.", event)
-    if found[2:] != more:
-        kept = [frame for frame in more if frame]
-        empty = found[2:] == kept and len(kept) < len(more)
-        label = "empty frames were dropped" if empty else "frames behind the second did not arrive"
-        raise NotYet(label if len(found) < 2 + len(more) else "", came, event)
+        raise NotYet(SEVERAL, came, event)
+    bad = [message.frames for message in sent if message.fault]
+    if found[0] in [frames[0] for frames in bad] and found[0] != title:
+        raise NotYet(ON, f"{_said(found)} was passed on.", event)
+    if found[0] in [frame for frames in bad for frame in frames[2:]] and found[0] != title:
+        raise NotYet(PLACE, f"{_said(found)} was passed on, as if it were a message of its own.", event)
+    if _same(found[1], header):
+        if found[0] != title:
+            raise NotYet(TITLE, came, event)
+        seen = json.loads(found[1]).get("seen")
+        if seen in (None, json.loads(header).get("seen")):
+            raise NotYet(UNSTAMPED, came, event)
+        if not _moment(seen):
+            raise NotYet(FORM, f"`now` was {now.isoformat()}, and {seen!r} was stamped.", event)
+        if _moment(seen) != now:
+            raise NotYet(TIME, f"`now` was {now.isoformat()}, and {seen!r} was stamped.", event)
+        if found[2:] == [frame for frame in more if frame]:
+            raise NotYet(EMPTY, came, event)
+        if b"" in more and found[2:] == more[: more.index(b"")]:
+            raise NotYet(END, came, event)
+        raise NotYet(REST if len(found) < 2 + len(more) else OTHER, came, event)
+    if found[0] in [frames[0] for frames in good[number + 1 :]] or found[0] not in [frames[0] for frames in good]:
+        raise NotYet(DROPPED if len(found) > 1 and _object(found[1]) else OTHER, came, event)
+    if (values := _object(found[1])) is None:
+        raise NotYet(OTHER, came, event)
+    raise NotYet(UNSTAMPED if "seen" not in values else LOST, came, event)
 
 
-def _header(frame: bytes) -> dict[str, Any] | None:
+def _stamped(header: bytes, found: bytes, now: datetime) -> bool:
+    return _same(found, header) and _moment(json.loads(found).get("seen")) == now
+
+
+def _same(found: bytes, header: bytes) -> bool:
+    """Whether this is the header, but for its stamp."""
+    came = _object(found)
+    return came is not None and came | {"seen": 0} == json.loads(header) | {"seen": 0}
+
+
+def _object(frame: bytes) -> dict[str, Any] | None:
     try:
-        value = json.loads(frame)
+        value = json.loads(frame.decode())
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
@@ -146,62 +240,57 @@ def _moment(text: object) -> datetime | None:
         return None
 
 
-def _plain(frame: bytes) -> str:
-    return frame.decode(errors="backslashreplace")
+def _utf8(frame: bytes) -> bool:
+    return frame.decode(errors="replace").encode() == frame
+
+
+def _said(frames: Sequence[bytes]) -> str:
+    return "".join(f"[{frame!r:.60}]" for frame in frames[:6])
+
+
+def _numbered(scene: Scene, count: int) -> list[list[bytes]]:
+    """Good messages of three frames, of which no two are alike."""
+    return [[word, b'{"kind": %d}' % scene.random.randrange(10**6), word[::-1]] for word in scene.words(count)]
 
 
 def frames_of_any_number(scene: Scene) -> None:
-    """messages of two frames and of more"""
-    good = [
-        [b"tea", b'{"kind": "drink"}'],
-        [b"egg", b'{"kind": "food"}', b"\xff\xd8 a photo"],
-        [b"soup", b'{"kind": "food"}', b"", b"salt", b""],
-        [b"milk", b"{}", b'{"kind": "drink"}'],
-    ]
-    _play(scene, good, *good, raises={"TypeError": "a date went into JSON as it was"})
-
-
-def titles_that_are_no_text(scene: Scene) -> None:
-    """titles and photos that are no text"""
-    good = [
-        [b"caf\xe9", '{"name": "café"}'.encode(), b"\xe9"],
-        [b"caf\xc3\xa9\0", b'{"name": "caf\\u00e9"}', b"\0"],
-        [b"", b'{"name": ""}', b"\x80\x81"],
-    ]
-    _play(scene, good, *good, raises={"UnicodeDecodeError": "the title was taken for text"})
-
-
-def messages_to_be_dropped(scene: Scene) -> None:
-    """messages that are none"""
-    good = [[b"good", b'{"n": %d}' % n, b"more"] for n in range(3)]
-    no_json = [[b"bad", b"kind: drink"], [b"bad", b'{"kind": "caf\xe9"}', b"x"], [b"bad", b"", b"x"]]
-    mixed = [good[0], *no_json, good[1], good[2]]
-    _play(scene, good, *mixed, raises={"ValueError": "a header that is no JSON ended the function"})
-
-
-def messages_too_short(scene: Scene) -> None:
-    """messages of one frame"""
-    good = [[b"good", b'{"n": %d}' % n, b"more"] for n in range(3)]
-    label = "a message of one frame ended the function"
-    _play(scene, good, good[0], [b"{}"], [b""], good[1], good[2], raises={"ValueError": label, "IndexError": label})
-
-
-def json_that_is_no_object(scene: Scene) -> None:
-    """headers that are JSON and no object"""
-    good = [[b"good", b'{"n": %d}' % n, b"more"] for n in range(3)]
-    bad = [[b"bad", text, b"x"] for text in (b"[1]", b"7", b'"seen"', b"null")]
-    label = "any JSON was taken for an object"
+    """messages of two frames and of more, with titles and photos that are no text"""
+    egg, soup, milk, tea, cafe, one, two, salt = scene.words(8)
+    number = b"%d" % scene.random.randrange(10**6)
     _play(
-        scene, good, good[0], *bad, good[1], good[2],
-        raises={"TypeError": label, "AttributeError": label, "IndexError": label, "ValueError": label},
-    )  # fmt: skip
+        scene,
+        [
+            Message([tea, b'{"kind": "drink", "n": %b}' % number]),
+            Message([egg, b'{"kind": "food"}', b"\xff\xd8 a photo"]),
+            Message([soup, b'{"kind": "soup"}', b"", salt, b""]),
+            Message([milk, b"{}", b'{"kind": "drink"}']),
+            Message([b"caf\xe9" + cafe, '{"name": "café"}'.encode(), b"\xe9"]),
+            Message([b" caf\xc3\xa9\0" + cafe, b'{"name": "caf\\u00e9", "old": null}', b"\0"]),
+            Message([b"", b'{"name": ""}', b"\x80\x81"]),
+            Message([one, b'{"seen": "2025-12-24T18:00:00+00:00", "deep": [{"n": %b}]}' % number]),
+            Message([two, b'{"half a smile": "\\ud83d"}', number]),
+        ],
+    )
+
+
+def messages_that_are_none(scene: Scene) -> None:
+    """messages that are none"""
+    faults = [
+        Message([b"{}"], SHORT),
+        Message([b""], SHORT),
+        Message([b"bad 1", b"kind: drink", b"rest", b'{"n": 1}', b"rest"], UNREADABLE),
+        Message([b"bad 2", b'{"kind": "caf\xe9"}', b"rest"], UNREADABLE),
+        Message([b"bad 3", b"", b"rest"], UNREADABLE),
+        Message([b"bad 4", '{"n": 4}'.encode("utf-16"), b"rest"], UNREADABLE),
+        Message([b"bad 5", b"[1]", b"rest", b'{"n": 6}'], OBJECT),
+        Message([b"bad 6", b"7"], OBJECT),
+        Message([b"bad 7", b'"seen"'], OBJECT),
+        Message([b"bad 8", b"null"], OBJECT),
+        Message([b"bad 9", b'[["a", 1]]'], OBJECT),
+    ]
+    good = map(Message, _numbered(scene, len(faults) + 1))
+    _play(scene, [next(good), *(message for fault in faults for message in (fault, next(good)))])
 
 
 TRY = frames_of_any_number
-SCENES = (
-    frames_of_any_number,
-    titles_that_are_no_text,
-    messages_to_be_dropped,
-    messages_too_short,
-    json_that_is_no_object,
-)
+SCENES = (frames_of_any_number, messages_that_are_none)

@@ -197,10 +197,10 @@ def _in_vain(scene: Scene, outcome: Outcome, answers: list[bytes], deadline: flo
 
 
 def _early(scene: Scene, outcome: Outcome, deadline: float) -> bool:
-    """Whether it gave up while there was time, and before it had seen a reply."""
+    """Whether it gave up while there was time and, as far as it can be seen, no reply had come."""
     returned = sum(not other.error for other in scene.outcomes)
     received = sum(event.kind == "receive" and event.actor != "server" for event in scene.recording.events)
-    return outcome.seconds < 0.9 * deadline and received <= returned
+    return outcome.seconds < 0.9 * deadline and received <= returned and (received > 0 or not returned)
 
 
 def _is(server: Server, outcome: Outcome, answers: list[bytes]) -> None:

@@ -8,9 +8,10 @@ def take(ctx, endpoint, seconds):
     """Return the text of the first message that arrives at `endpoint`, or None.
 
     ctx       a zmq.Context; open one PULL socket in it and bind it to `endpoint`
-    seconds   how long to wait at most; when nothing has come by then, return None
+    seconds   how long to wait at most, perhaps 0; when nothing has come by then, return None
 
-    The message is one frame of UTF-8 text; return it as str. Close the socket, whatever happens.
+    A message is one frame of UTF-8 text, perhaps an empty one; return it as str, with nothing changed.
+    Others may come behind it. Close the socket, whatever happens.
     """
     socket = ctx.socket(zmq.PULL)
     socket.bind(endpoint)

@@ -22,6 +22,6 @@ def stamp(ctx, inbox, outbox, count, now):
         while done < count:
             match pull.recv_multipart():
                 case [title, header, *more] if (known := read(header)) is not None:
-                    header = json.dumps({**known, "seen": now.isoformat()}, ensure_ascii=False)
+                    header = json.dumps({**known, "seen": now.isoformat()})
                     push.send_multipart([title, header.encode(), *more])
                     done += 1

@@ -14,7 +14,7 @@ def stamp(ctx, inbox, outbox, count, now):
             frames = pull.recv_multipart()
             title, header, *more = frames
             try:
-                header = json.loads(header)
+                header = json.loads(header.decode())
                 header.update(seen=now.isoformat())
             except (IndexError, ValueError, AttributeError):
                 continue

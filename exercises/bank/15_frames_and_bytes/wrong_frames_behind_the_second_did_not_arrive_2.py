@@ -13,7 +13,7 @@ def stamp(ctx, inbox, outbox, count, now):
         while count > 0:
             frames = pull.recv_multipart()
             try:
-                header = json.loads(frames[1])
+                header = json.loads(frames[1].decode())
                 header.update(seen=now.isoformat())
             except (IndexError, ValueError, AttributeError):
                 continue

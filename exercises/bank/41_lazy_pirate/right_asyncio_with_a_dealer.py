@@ -30,7 +30,7 @@ async def run(ctx, endpoint, question, deadline, tries):
         asking = asyncio.create_task(pester(socket, [b"", number, question], deadline / max(1, tries), tries))
         try:
             return await asyncio.wait_for(hear(socket, number), deadline)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise TimeoutError("no answer") from None
         finally:
             asking.cancel()

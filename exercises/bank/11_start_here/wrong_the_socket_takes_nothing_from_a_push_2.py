@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: the socket takes nothing from a PUSH.
+
+import zmq
+
+
+def take(ctx, endpoint, seconds):
+    with ctx.socket(zmq.REP) as socket:
+        socket.bind(endpoint)
+        if socket.poll(seconds * 1000):
+            return socket.recv_string()
+        return None

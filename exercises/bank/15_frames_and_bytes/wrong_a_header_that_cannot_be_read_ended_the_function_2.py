@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: a header that cannot be read ended the function.
+
+import json
+
+import zmq
+
+
+def stamp(ctx, inbox, outbox, count, now):
+    with ctx.socket(zmq.PULL) as pull, ctx.socket(zmq.PUSH) as push:
+        pull.bind(inbox)
+        push.connect(outbox)
+        while count > 0:
+            frames = pull.recv_multipart()
+            try:
+                header = json.loads(frames[1].decode())
+                header.update(seen=now.isoformat())
+            except (IndexError, UnicodeDecodeError, AttributeError):
+                continue
+            frames[1] = json.dumps(header).encode()
+            push.send_multipart(frames)
+            count -= 1

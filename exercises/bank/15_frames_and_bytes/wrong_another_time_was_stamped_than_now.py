@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: another time was stamped than `now`.
+
+import json
+from datetime import UTC, datetime
+
+import zmq
+
+
+def stamp(ctx, inbox, outbox, count, now):
+    with ctx.socket(zmq.PULL) as pull, ctx.socket(zmq.PUSH) as push:
+        pull.bind(inbox)
+        push.connect(outbox)
+        while count > 0:
+            frames = pull.recv_multipart()
+            try:
+                header = json.loads(frames[1].decode())
+                header.update(seen=datetime.now(UTC).isoformat())
+            except (IndexError, ValueError, AttributeError):
+                continue
+            frames[1] = json.dumps(header).encode()
+            push.send_multipart(frames)
+            count -= 1
