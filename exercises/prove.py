@@ -2,7 +2,8 @@
 """The author's gate: what is given neither passes nor raises, right answers pass, wrong ones fail under their names.
 
 Four of its proofs need no author: an answer that opens no socket and returns what the solution returned before; right
-answers with a Context of their own, and with odd results; and twenty small mechanical mistakes in the solution.
+answers with a Context of their own, and with odd results (those of a core are its effects and its deadline); and twenty
+small mechanical mistakes in the solution.
 
 Every proof is a row of a table; the exit code is 0 only when all hold.
 """
@@ -59,6 +60,43 @@ def {entry}(*args, **options):
     return {odd}
 """
 ODDS = ("None", "swapped(result)", "bytearray(str(result).encode())", "(result, result)", "float('nan')", "10**4000")
+ODD_CORE = """
+
+_with_an_even_core = {entry}
+
+
+def {entry}(ctx, *args):
+    def swapped(effect):
+        if "frames" in dir(effect):
+            return type(effect)(effect.socket, [frame.decode("latin-1") for frame in effect.frames])
+        return effect
+
+    def odd(effects, deadline):
+        effects = list(effects)
+        return {odd}
+
+    class Odd:
+        def __init__(self, core):
+            self.core = core
+
+        def tick(self, now):
+            return odd(self.core.tick(now), 0.0)[0]
+
+        def receive(self, socket, frames, now):
+            return odd(self.core.receive(socket, frames, now), 0.0)[0]
+
+        @property
+        def deadline(self):
+            return odd([], self.core.deadline)[1]
+
+    *given, shell = args
+    return _with_an_even_core(ctx, *given, lambda ctx, core: shell(ctx, Odd(core)))
+"""
+ODD_CORES = (
+    *("None, deadline", "tuple(effects), deadline", "effects[:1] or 1, deadline", "[effects], deadline"),
+    *("map(swapped, effects), deadline", "effects, None", "effects, float('nan')", "effects, str(deadline)"),
+    *("effects, 10**4000", "effects, -deadline"),
+)
 NO_SOCKET = """\
 import base64, pickle, time
 
@@ -121,6 +159,7 @@ def proofs(task: tasks.Task, runs: int = 1, quick: bool = False) -> Iterator[Pro
 def _claims(task: tasks.Task, quick: bool) -> Iterator[tuple[str, str, Wanted]]:
     """What is said of which source."""
     right = [("solution", task.solution), *((answer.name, answer.source) for answer in task.right)]
+    core = "shell(ctx, " in task.solution  # then all that counts is what it gives to its shell
     yield "given", task.given, _fails
     yield "given, touched", task.given + "\n# touched\n", _fails  # or it would not be run
     for name, source in right:
@@ -129,11 +168,12 @@ def _claims(task: tasks.Task, quick: bool) -> Iterator[tuple[str, str, Wanted]]:
         yield answer.name, answer.source, _named(answer.label)
     yield "no socket, and the solution's results", _no_socket(task), _rejects
     for name, source in right:
-        if "ctx.socket" in source or "Context" in source:
+        if core or "ctx.socket" in source or "Context" in source:
             yield f"{name}, its own Context", source + OWN.format(entry=task.ENTRY), _named(ELSEWHERE)
     for name, source in right[:1] if quick else right:
-        for odd in ODDS:
-            yield f"{name}, result {odd}", source + ODD.format(entry=task.ENTRY, odd=odd), _speaks
+        for odd in ODD_CORES if core else ODDS:
+            text = (ODD_CORE if core else ODD).format(entry=task.ENTRY, odd=odd)
+            yield f"{name}, result {odd}", source + text, _speaks
 
 
 def _fails(verdict: checker.Verdict) -> bool:

@@ -15,6 +15,7 @@ from exercises import checker, mutants, prove, task
 from exercises.checker import Verdict
 from exercises.scene import ELSEWHERE
 from exercises.task import Banked, Task
+from patterns.shell import Close, Send
 
 TASK = task.load("41")
 
@@ -174,6 +175,33 @@ def test_a_verdict_that_is_wrong_once_in_many_runs_is_seen(
     each = bank(monkeypatch, {"RIGHT": [Verdict("passed")] * 3 + [Verdict("took too long")]})
     [found] = marked(capsys, prove.prove([each], 5))
     assert "right_a_dealer" in found
+
+
+def test_a_core_is_proved_by_what_it_gives_to_its_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by what its function returns; and a shell that is given another Context tells on it."""
+    core = changed(solution="SOLUTION shell(ctx, Core())", bank=())
+    monkeypatch.setattr(prove, "_no_socket", lambda each: "no_socket")
+    claims = [what for what, *_ in prove._claims(core, quick=True)]
+    assert "solution, its own Context" in claims
+    assert [what for what in claims if what.startswith("solution, result ")] == [f"solution, result {odd}" for odd in prove.ODD_CORES]
+
+
+@pytest.mark.parametrize("odd", prove.ODD_CORES)
+def test_a_core_with_an_odd_result_is_odd_in_one_way(odd: str) -> None:
+    even, given = ([Send("a", [b"b"]), Close("a")], 1.0), []
+
+    def core() -> Any:
+        return SimpleNamespace(tick=lambda now: even[0], receive=lambda socket, frames, now: even[0], deadline=even[1])
+
+    def role(ctx: object, shell: Any) -> None:
+        shell(ctx, core())
+
+    namespace: dict[str, Any] = {"role": role}
+    exec(prove.ODD_CORE.format(entry="role", odd=odd), namespace)
+    namespace["role"](None, lambda ctx, core: given.extend((core.tick(0.0), core.receive("a", [], 0.0), core.deadline)))
+    tick, receive, deadline = (list(each) if isinstance(each, map) else each for each in given)
+    assert tick == receive
+    assert (tick == even[0]) is not (deadline == even[1])
 
 
 @pytest.mark.parametrize("passed", [1, 2])

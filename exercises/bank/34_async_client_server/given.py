@@ -16,12 +16,13 @@ class Server:
 
     Each client hears the replies in the order of its requests: none before the last reply to every earlier request of
     this client has gone out. Each goes out as soon as that allows, but not before its time. Clients do not wait for
-    one another. A client that has said nothing for `silence` seconds is forgotten then, with all it had coming, also
-    if nothing else happens; if it speaks again, it begins anew.
+    one another. A client that has said nothing for `silence` seconds, whatever it was sent, is forgotten then, also if
+    nothing else happens, with all it had coming, even at that moment; if it speaks again, it begins anew.
 
     Whoever plays this core calls tick(now) first, and again when `now` has reached `deadline`, and
-    receive(socket, frames, now) for every message. `now` is in seconds and the only clock there is. Both return a
-    list: Open(name, type, endpoint, bind=True), Send(name, frames). After a tick the deadline lies later than `now`.
+    receive(socket, frames, now) for every message. `now` is in seconds and the only clock there is; it begins
+    anywhere. Both return a list: Open(name, type, endpoint, bind=True), Send(name, frames). After a tick the deadline
+    lies later than `now`: it is the time of what is to be done next, NEVER if there is nothing.
     """
 
     def __init__(self, endpoint, silence, plan):

@@ -34,7 +34,7 @@ class Server(Recipe):
     def receive(self, socket, frames, now):
         client, request, body = frames
         effects = super().receive(socket, frames, now)
-        if many := len(self.plan(body)):
+        if (request or body) and (many := len(self.plan(body))):
             self.rows.setdefault(client, []).append([request, many, []])
         return effects
 

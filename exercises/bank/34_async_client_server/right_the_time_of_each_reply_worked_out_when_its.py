@@ -30,7 +30,7 @@ class Server:
         client, request, body = frames
         self.heard[client] = now
         life = self.life.setdefault(client, next(self.count))
-        for seconds, reply in self.plan(body):
+        for seconds, reply in self.plan(body) if request or body else []:
             # not before its own time, and not before the last of those in front
             self.last[client] = max(now + seconds, self.last.get(client, now))
             heapq.heappush(self.heap, (self.last[client], next(self.count), life, client, request, reply))

@@ -35,7 +35,7 @@ class Server:
         self.heard[client] = now
         requests = self.requests.setdefault(client, [])
         replies = [(now + seconds, reply) for seconds, reply in self.plan(body)]
-        if replies:
+        if replies and (request or body):
             requests.append((request, replies))
         self.wind()
         return []

@@ -35,7 +35,8 @@ class Server:
         self.heard[client] = now
         requests = self.requests.setdefault(client, [])
         replies = [(now + seconds, reply) for seconds, reply in self.plan(body)]
-        requests.append((request, replies))
+        if request or body:
+            requests.append((request, replies))
         self.wind()
         return []
 

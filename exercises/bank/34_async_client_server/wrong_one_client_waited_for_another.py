@@ -23,7 +23,8 @@ class Server:
     def receive(self, socket, frames, now):
         client, request, body = frames
         self.heard[client] = now
-        self.line += [(now + seconds, client, request, reply) for seconds, reply in self.plan(body)]
+        plan = self.plan(body) if request or body else []
+        self.line += [(now + seconds, client, request, reply) for seconds, reply in plan]
         self.wind()
         return []
 

@@ -29,7 +29,8 @@ class Server:
     def receive(self, socket, frames, now):
         client, request, body = frames
         self.heard[client] = now
-        if replies := [(now + seconds, reply) for seconds, reply in self.plan(body)]:
+        replies = [(now + seconds, reply) for seconds, reply in self.plan(body)]
+        if replies and (request or body):
             self.open[request] = (client, replies)
         self.wind()
         return []
