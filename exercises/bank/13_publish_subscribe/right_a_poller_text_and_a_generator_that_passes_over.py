@@ -9,13 +9,11 @@ def reports(sub, line):
     poller.register(sub, zmq.POLLIN)
     while True:
         for socket, _ in poller.poll(50):
-            text = socket.recv().decode("latin-1")
-            name, _, delay = text.partition(" ")
-            try:
-                if name == line:
-                    yield int(delay)
-            except ValueError:
-                continue
+            text, *more = (frame.decode("latin-1") for frame in socket.recv_multipart())
+            name, space, delay = text.partition(" ")
+            digits = delay.removeprefix("-")
+            if name == line and not more and digits and all(digit in "0123456789" for digit in digits):
+                yield int(delay)
 
 
 def average(ctx, endpoint, line, count):

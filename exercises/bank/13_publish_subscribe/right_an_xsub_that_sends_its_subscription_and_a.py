@@ -13,7 +13,7 @@ def average(ctx, endpoint, line, count):
     try:
         sub.connect(endpoint)
         sub.send(b"\x01" + line + b" ")
-        known = (report.fullmatch(sub.recv()) for _ in iter(int, 1))
+        known = (report.fullmatch(b"|".join(sub.recv_multipart())) for _ in iter(int, 1))
         minutes = (int(match[1]) for match in known if match)
         return statistics.mean(next(minutes) for _ in range(count))
     finally:

@@ -7,12 +7,13 @@ import zmq
 def average(ctx, endpoint, line, count):
     found = 0
     total = 0
-    with ctx.socket(zmq.SUB) as sub:
+    with zmq.Context.shadow(ctx.underlying).socket(zmq.SUB) as sub:
         sub.connect(endpoint)
         sub.subscribe(line)
         while found < count:
-            name, space, delay = sub.recv().partition(b" ")
-            if name == line and delay.removeprefix(b"-").isdigit():
+            frame, *more = sub.recv_multipart()
+            name, space, delay = frame.partition(b" ")
+            if not more and name == line and delay.removeprefix(b"-").isdigit():
                 total += int(delay)
                 found += 1
     return total / count

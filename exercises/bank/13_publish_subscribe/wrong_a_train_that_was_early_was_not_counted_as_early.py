@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: early trains were taken for noise.
+# Not yet: a train that was early was not counted as early.
 
 import zmq
 
