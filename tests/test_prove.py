@@ -183,7 +183,9 @@ def test_a_core_is_proved_by_what_it_gives_to_its_shell(monkeypatch: pytest.Monk
     monkeypatch.setattr(prove, "_no_socket", lambda each: "no_socket")
     claims = [what for what, *_ in prove._claims(core, quick=True)]
     assert "solution, its own Context" in claims
-    assert [what for what in claims if what.startswith("solution, result ")] == [f"solution, result {odd}" for odd in prove.ODD_CORES]
+    assert [what for what in claims if what.startswith("solution, result ")] == [
+        f"solution, result {odd}" for odd in prove.ODD_CORES
+    ]
 
 
 @pytest.mark.parametrize("odd", prove.ODD_CORES)

@@ -296,9 +296,7 @@ def silence(scene: Scene) -> None:
         kitchen.at(30 * time, zoe)
         kitchen.judge(lambda reply, never: HELD_UP if reply.request == b"3" else GIVEN_UP)
         if 31 * time not in kitchen.ticks:
-            raise NotYet(
-                KEPT, f"{zoe} spoke last at {30 * time:g} s, and you wanted no tick at {31 * time:g} s."
-            )
+            raise NotYet(KEPT, f"{zoe} spoke last at {30 * time:g} s, and you wanted no tick at {31 * time:g} s.")
 
 
 def fair_weather(scene: Scene) -> None:
