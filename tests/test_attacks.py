@@ -435,10 +435,13 @@ def remains(folder: str) -> list[str]:
     """What is left of the checks that were made with this folder: processes, ended or not, and files."""
     left = [str(path) for path in Path(folder).rglob("*")]
     for process in Path("/proc").glob("[0-9]*"):
+        threads: list[Path] = []
         with contextlib.suppress(OSError):
-            for thread in os.listdir(process / "task"):  # the first may have ended before the others
-                command = (process / "task" / thread / "cmdline").read_text().replace("\0", " ")
-                inherited = f"={folder}".encode() in (process / "task" / thread / "environ").read_bytes()
+            threads += (process / "task").iterdir()
+        for thread in threads:  # the first may have ended before the others
+            with contextlib.suppress(OSError):
+                command = (thread / "cmdline").read_text().replace("\0", " ")
+                inherited = f"={folder}".encode() in (thread / "environ").read_bytes()
                 if (inherited and process.name != str(os.getpid())) or command.startswith(NAP):
                     left.append(command)
     return left
