@@ -27,8 +27,10 @@ from .scene import GRACE, Answer, NotYet, Scene, TookTooLong, unexpected
 START = 2.0  # seconds in which an answer that runs has to have bound its sockets
 SOON = 1.2  # seconds in which it does what nothing keeps it from
 GLANCE = 0.15  # seconds for a message that would be on its way already
+END = 3.0  # seconds in which it ends with its Context
 UNBOUND = "no socket was bound"
 LOST_FRAME = "an empty frame was lost"
+ENDLESS = "the end of its Context did not end it"
 
 Frames = list[bytes]
 
@@ -62,6 +64,8 @@ class Peer:
 class Table:
     """An answer under trial and the peers around it. `args` are its arguments behind the endpoints."""
 
+    kind = Peer  # what is seated; a check may derive its own
+
     def __init__(self, scene: Scene, *ends: str, args: Sequence[Any] = ()) -> None:
         self.scene, self.ends = scene, {end: scene.stage.endpoint(end) for end in ends}
         self.answer: Answer = scene.answer(Call((*self.ends.values(), *args)))
@@ -79,7 +83,7 @@ class Table:
                 while not probe.poll(20, zmq.POLLOUT):  # writable once it is connected
                     self.alive()
                     if time.monotonic() > until:
-                        self.blame(UNBOUND, f"Your broker ran for {START:g} s, and nobody was bound at its {end}.")
+                        self.blame(UNBOUND, f"It ran for {START:g} s, and nobody was bound at its {end}.")
             self.closing = self.closing.pop_all()
         return self
 
@@ -92,8 +96,8 @@ class Table:
         self.closing.callback(context.term)
         return context
 
-    def seat(self, name: str, end: str) -> Peer:
-        return Peer(self, name, self.ends[end])
+    def seat(self, name: str, end: str) -> Any:
+        return self.kind(self, name, self.ends[end])
 
     def first(self, peers: Sequence[Peer], seconds: float = SOON) -> tuple[Peer, Frames]:
         """Who of these hears something first, and what; the first of them and nothing if nobody does."""
@@ -107,6 +111,15 @@ class Table:
     def alive(self) -> None:
         """An answer that has ended, which it never should, is to blame for whatever is missing."""
         if outcome := self.answer.ended():
+            unexpected(outcome)
+
+    def end(self) -> None:
+        """End its Context: it has to return, or let that through."""
+        try:
+            [outcome] = self.answer.ends(END)
+        except TookTooLong as where:
+            raise NotYet(ENDLESS, f"Its Context was terminated, and {END:g} s later it still stood {where}.") from None
+        if outcome.error and "ContextTerminated" not in outcome.raised:
             unexpected(outcome)
 
     def blame(self, label: str, happened: str, peer: Peer | None = None) -> NoReturn:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: the heartbeats stopped.
+# Not yet: a worker heard no heartbeats.
 
 from patterns.majordomo import DISCONNECT, HEARTBEAT, REQUEST, WORKER, Broker
 from patterns.shell import Send, serve
@@ -17,9 +17,7 @@ class StrictBroker(Broker):
         yield from self.watched(super().receive(socket, frames, now), now)
 
     def tick(self, now):
-        if now - self.limit < 0 or self.deadline < 0:
-            yield from self.watched(super().tick(now), now)
-        self.deadline = now + self.interval
+        yield from self.watched(super().tick(now), now)
         for worker in [name for name, due in self.due.items() if due <= now]:
             goodbye = [worker, b"", WORKER, DISCONNECT]
             yield Send("peers", goodbye)
@@ -30,6 +28,8 @@ class StrictBroker(Broker):
             match effect:
                 case Send(_, [worker, _, _, command, *_]) if command == REQUEST:
                     self.due[worker] = now + self.limit
+                case Send(_, [*_, command]) if command == HEARTBEAT:
+                    continue
             yield effect
         self.deadline = min([self.deadline, *self.due.values()])
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: the job was taken away before its limit was over.
+# Not yet: the job was taken away long after its limit was over.
 
 from patterns.majordomo import DISCONNECT, HEARTBEAT, REQUEST, WORKER, Broker
 from patterns.shell import Send, serve
@@ -18,7 +18,7 @@ class StrictBroker(Broker):
 
     def tick(self, now):
         yield from self.watched(super().tick(now), now)
-        for worker in [name for name, due in self.due.items() if due > now]:
+        for worker in [name for name, due in self.due.items() if due <= now]:
             goodbye = [worker, b"", WORKER, DISCONNECT]
             yield Send("peers", goodbye)
             yield from self.receive("peers", goodbye, now)
@@ -27,7 +27,7 @@ class StrictBroker(Broker):
         for effect in effects:
             match effect:
                 case Send(_, [worker, _, _, command, *_]) if command == REQUEST:
-                    self.due[worker] = now + self.limit
+                    self.due[worker] = now + 2 * self.limit
             yield effect
         self.deadline = min([self.deadline, *self.due.values()])
 
