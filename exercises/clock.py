@@ -100,13 +100,17 @@ def _value(value: Any, depth: int = DEPTH) -> Any:
     match value:
         case bytes() | bytearray() | memoryview():
             return bytes(value)
-        case str() | bool() | int() | None if type(value) in (str, bool, int, type(None)):
+        case bool() | None:
             return value
+        case int():
+            return int.__int__(value)  # also of an Enum
+        case str():
+            return str.__str__(value)
         case _ if not depth:
             return "…"
         case Mapping():
             return {_value(key, depth - 1): _value(each, depth - 1) for key, each in value.items()}
-        case Sequence() if not isinstance(value, str):
+        case Sequence():
             return tuple(_value(each, depth - 1) for each in value)
     return repr(value)
 

@@ -1,25 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Let the watcher ask, and only those who are silent."""
 
-import ast
 import contextlib
 import heapq
 import itertools
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
-
-import zmq
-from exercises.scene import Answer, NotYet, Scene, TookTooLong, unexpected
+from typing import Any, NamedTuple, NoReturn
 
 from diagrams.recording import Event
 from exercises.answer import Call
-from patterns.shell import NEVER, Effect, Open, Result, Send
+from exercises.clock import NOT_LATER, NOT_PLAYED, OWN_CLOCK, TOO_OFTEN, UNBOUND, Bound, played
+from exercises.scene import NotYet, Scene
+from patterns.shell import NEVER
 
 ENTRY = "watcher"
-
 
 HINTS = (
     "What is given has one rhythm for everybody. Which two things does the watcher have to remember of each single "
@@ -33,207 +29,157 @@ VARIANT = "let each peer have an interval of its own, which it says with its fir
 LIMIT = "a peer whose answer is on its way longer than all its intervals is taken for gone, and it is alive."
 WHY = "which line of yours decides how long a dead peer can go unnoticed, and how long is that at most?"
 
+UNASKED = "nobody was asked before it was taken for gone"
+EARLY = "a peer was asked that had not been silent for an interval"
+PONG_ONLY = "only a PONG counted as a sign of life"
+UNTOLD = "a peer that was gone was never reported"
+AGAIN = "a peer was reported gone again and again"
+EVERY_WORD = "a peer was reported alive at every word"
+LAST = "a peer was taken for gone before its last PING had its time"
+MORE = "a peer was asked more often than its liveness"
+STILL = "a peer that was gone was still asked"
+NEW = "a peer that spoke for the first time was not reported"
+BACK = "a peer that came back was not reported"
+LESS = "a word did not give back the whole liveness"
+OTHER = "one peer's word or silence counted for another"
+STOOD = "a watcher that had stood still took its peers for gone"
+AT_ONCE = "what was due while the watcher stood still was done all at once"
+UNITS = "seconds were taken for milliseconds"
+ASLEEP = "it was not awake when a peer's time came"
+FRAMES = "a PING left in other frames than it should"
+PASSED_OVER = "a peer that was silent was not asked"
+REPORT = "a report was something else than (name, word)"
+
 LABELS = {
-    "nobody was asked before it was taken for gone": "what does a peer that has nothing to say wait for?",
-    "a peer was asked that had not been silent for an interval": "from which moment does a peer's interval count?",
-    "only a PONG counted as a sign of life": "what does a peer prove that sends news?",
-    "a peer that was gone was never reported": "what becomes less with every PING that goes unanswered?",
-    "a peer was reported gone again and again": "what does the watcher still know of a peer that is gone?",
-    "a peer was reported alive at every word": "for whom is it news that this peer is alive?",
-    "a peer was taken for gone before its last PING had its time": "how long does a peer have to answer the last PING?",
-    "a peer was asked more often than its liveness": "how many PINGs has a peer had when none is left?",
-    "a peer that was gone was still asked": "who is it that your tick goes through?",
-    "a peer that came back was not reported": "what is a peer that was gone and speaks, to a watcher that starts anew?",
-    "a word did not give back the whole liveness": "how much liveness has a peer that has just spoken?",
-    "one peer's word or silence counted for another": "how many liveness counts are there to keep?",
-    "a watcher that had stood still took its peers for gone": "whose silence was it, while the watcher heard nothing?",
-    "what was due while the watcher stood still was done all at once": "how often is a peer asked in one tick?",
-    "seconds were taken for milliseconds": "in which unit is `interval`, and in which is `now`?",
-    "it was not awake when a peer's time came": "which of all the times that you keep is the next?",
-    "after a tick its deadline was not later than now": "from when does the interval after a PING count?",
-    "it asked a clock of its own": "which clock does a core have when it is played at another speed?",
-    "a PING left in other frames than it should": "what does a ROUTER need in front, and what does the peer?",
-    "no core was given to the shell": "who is to call the core, and when does your function come back?",
+    UNASKED: "what does a peer that has nothing to say wait for?",
+    EARLY: "from which moment does a peer's interval count?",
+    PONG_ONLY: "what does a peer prove that sends news?",
+    UNTOLD: "what becomes less with every PING that goes unanswered?",
+    AGAIN: "what does the watcher still know of a peer that is gone?",
+    EVERY_WORD: "for whom is it news that this peer is alive?",
+    LAST: "how long does a peer have to answer the last PING?",
+    MORE: "how many PINGs has a peer had when none is left?",
+    STILL: "who is it that your tick goes through?",
+    NEW: "what is the first that a watcher can tell of a peer?",
+    BACK: "what is a peer that was gone and speaks, to a watcher that starts anew?",
+    LESS: "how much liveness has a peer that has just spoken?",
+    OTHER: "how many liveness counts are there to keep?",
+    STOOD: "whose silence was it, while the watcher heard nothing?",
+    AT_ONCE: "how often is a peer asked in one tick?",
+    UNITS: "in which unit is `interval`, and in which is `now`?",
+    ASLEEP: "which of all the times that you keep is the next?",
+    NOT_LATER: "from when does the interval after a PING count?",
+    TOO_OFTEN: "which of all the times that you keep is the next, and what is there to do before it?",
+    OWN_CLOCK: "which clock does a core have when it is played at another speed?",
+    PASSED_OVER: "what is due to a peer when its interval is over?",
+    FRAMES: "what does a ROUTER need in front, and what does the peer?",
+    REPORT: "which two things does a report say, and what is a name on the wire?",
+    UNBOUND: "which effect opens a socket, and where do peers look for it?",
+    NOT_PLAYED: "who is to call the core, and when does your function come back?",
 }
 
 ENDPOINT = "inproc://panel"
-START = 5.0  # seconds of real time until the answer's process has begun
-PATIENCE = 3.0  # seconds of real time that the core has for one call
-ANSWER = 0.125  # seconds of the checker's clock until a peer that lives answers
 EXACT = 1e-6
-MOST = 300  # ticks in one scene
+NAMES = ("attic", "cellar", "garage", "kitchen", "landing", "pantry", "porch", "study")
+ANSWER = 0.125  # of an interval until a peer that lives answers
+PING, ALIVE, GONE = "PING", "alive", "gone"
 
 
-@dataclass(frozen=True)
-class Shell:
-    """What the answer gets as its shell: it does with the core what the checker says, in the answer's own process."""
+class Fact(NamedTuple):
+    """What was done, or was to be done: a PING, a report, or, of no peer, another result."""
 
-    line: str
+    when: float
+    kind: str
+    peer: str
 
-    def __call__(self, ctx: zmq.Context, core: Any) -> None:
-        with zmq.Context(ctx).socket(zmq.PAIR) as line:  # a plain Context: this is no part of the scene
-            line.connect(self.line)
-            line.send(b"ready")
-            while True:
-                act, *arguments = ast.literal_eval(line.recv().decode())
-                effects = getattr(core, act)(*arguments)
-                if not isinstance(effects, (list, tuple, Iterator)):
-                    raise TypeError(f"{act} returned {effects!r} where a list of effects was expected")
-                plain = [_plain(effect) for effect in effects]  # a generator may set the deadline at its end
-                line.send(repr((repr(float(core.deadline)), plain)).encode())
+    def __str__(self) -> str:
+        what = f"the report that {self.peer} is {self.kind}" if self.peer else f"the result {self.kind}"
+        return f"{f'a PING to {self.peer}' if self.kind == PING else what} at {self.when:g} s"
 
 
-def _plain(effect: Effect) -> tuple[Any, ...]:
-    match effect:
-        case Open(name, kind, endpoint, bind):
-            return "open", str(name), int(kind), str(endpoint), bool(bind)
-        case Send(name, frames):
-            return "send", str(name), [f if isinstance(f, bytes) else repr(f) for f in frames]
-        case Result((bytes() | str() as name, what)):
-            return "result", name.decode(errors="replace") if isinstance(name, bytes) else str(name), str(what)[:100]
-    return "odd", repr(effect)
+class Panel(Bound):
+    """Plays the answer's core and its peers; knows what it did and when. A scene's times are in units.
 
+    unit   seconds of a unit
+    lives  until when a peer answers
+    sleep  from when until when the watcher stands still
+    """
 
-Fact = tuple[float, str, str]  # when; PING, alive or gone; of whom
+    FRAMES = FRAMES
 
-
-def _say(fact: Fact) -> str:
-    when, kind, name = fact
-    return f"{f'a PING to {name}' if kind == 'PING' else f'the report that {name} is {kind}'} at {when:g} s"
-
-
-class Clock:
-    """Plays the answer's core with a clock that is a number, and its peers; writes down what it did and when."""
-
-    def __init__(self, scene: Scene, interval: float, line: zmq.Socket, answer: Answer) -> None:
-        self.interval, self.now, self.deadline = interval, 0.0, -NEVER
-        self.did: list[Fact] = []
-        self.events: dict[Fact, Event] = {}
-        self.ticks: list[float] = []
-        self.lives: dict[str, float] = {}  # until when a peer answers
-        self.sleep = (NEVER, NEVER)  # from when until when the watcher stands still
-        self.heard: dict[str, float] = {}
+    def __init__(self, scene: Scene, unit: float, interval: float, *how: Any) -> None:
+        self.unit, self.interval = unit, interval * unit
+        self.did, self.events, self.wants = list[Fact](), dict[Fact, Event](), list[tuple[float, float]]()
+        self.lives: dict[str, float] = {}
+        self.sleep = (NEVER, NEVER)
         self._words: list[tuple[float, int, str, tuple[bytes, ...]]] = []
-        self._scene, self._line, self._answer, self._count = scene, line, answer, itertools.count()
-        self._name, self._wanted = "", list[tuple[float, float]]()
-        self._hear(START)
-        self._tick()
-        if not self._name:
-            raise NotYet("", "The first tick opened no socket.")
+        self._count = itertools.count()
+        super().__init__(scene, *how, ENTRY, ENDPOINT)
 
-    def word(self, when: float, name: str, *frames: bytes) -> None:
+    def word(self, when: float, peer: str, *frames: bytes) -> None:
         """A peer will say this then."""
-        heapq.heappush(self._words, (when, next(self._count), name, frames))
+        heapq.heappush(self._words, (when, next(self._count), peer, frames))
 
-    def until(self, end: float) -> None:
+    def play(self, end: float) -> None:
         """Let the time pass: what comes is told to the core first, then it is ticked if it wants to be."""
-        while min(word := self._words[0][0] if self._words else NEVER, self.deadline) <= end:
-            if self._awake(word) <= self._awake(max(self.now, self.deadline)):
-                _, _, name, frames = heapq.heappop(self._words)
-                self.now = max(self.now, self._awake(word))
-                self._receive(name, frames)
+        while min(word := self._words[0][0] if self._words else NEVER, self.deadline / self.unit) <= end:
+            tick = self._awake(max(self.now, self.deadline))
+            if self._awake(word * self.unit) <= tick:
+                _, _, peer, frames = heapq.heappop(self._words)
+                self.now = max(self.now, self._awake(word * self.unit))
+                self.say(peer, *frames)
             else:
-                self._tick()
+                self.now = tick
+                self.tick()
+            self.wants.append((self.now, self.deadline))
 
     def _awake(self, when: float) -> float:
-        return self.sleep[1] if self.sleep[0] <= when < self.sleep[1] else when
+        begin, end = (self.unit * each for each in self.sleep)
+        return end if begin <= when < end else when
 
-    def _tick(self) -> None:
-        now = self.now = self._awake(max(self.now, self.deadline)) if self.ticks else 0.0
-        self.ticks.append(now)
-        self._do("tick", now)
-        if len(self.ticks) > MOST:
-            raise NotYet("", f"By {now:g} s your core had wanted {MOST} ticks.")
-        if self.deadline <= now:
-            happened = f"You were ticked at {now:g} s, and then wanted the next tick at {self.deadline:g} s."
-            raise NotYet("after a tick its deadline was not later than now", f"{happened} A shell would spin.")
+    def sent(self, peer: str, frames: list[bytes | str], event: Event) -> None:
+        if frames != [b"PING"]:
+            raise NotYet(FRAMES, f"At {self.now:g} s {peer} was sent {frames!r}.", event)
+        self._note(PING, peer, event)
+        if self.now < self.lives.get(peer, 0.0) * self.unit:
+            self.write(peer, "receive", "DEALER", [b"PING"], self.role, "ROUTER")
+            self.word(self.now / self.unit + ANSWER, peer, b"PONG")
 
-    def _receive(self, name: str, frames: tuple[bytes, ...]) -> None:
-        write, now = self._scene.recording.write, self.now
-        if name not in self.heard:
-            write(name, "connect", "DEALER", (), "", "", ENDPOINT, now)
-        self.heard[name] = now
-        write(name, "send", "DEALER", frames, "", "", "", now)
-        write(name, "sent", "DEALER", (), "", "", "", now)
-        write(ENTRY, "receive", "ROUTER", (name.encode(), *frames), name, "DEALER", "", now)
-        self._do("receive", "peers", [name.encode(), *frames], now)
+    def gave(self, value: Any) -> None:
+        name, kind = value if isinstance(value, tuple) and len(value) == 2 else ("", value)
+        peer = name.decode("latin-1") if isinstance(name, bytes) else name
+        good = peer in self.peers and kind in (ALIVE, GONE)
+        self._note(kind if good else repr(value), peer if good else "", self.scene.recording.events[-1])
 
-    def _do(self, *order: Any) -> None:
-        with contextlib.suppress(zmq.Again):  # it has gone; we shall hear of that
-            self._line.send(repr(order).encode(), zmq.DONTWAIT)
-        deadline, effects = ast.literal_eval(self._hear().decode())
-        self.deadline = float(deadline)
-        self._wanted.append((self.now, self.deadline))
-        for effect in effects:
-            self._effect(*effect)
-
-    def _hear(self, patience: float = PATIENCE) -> bytes:
-        """What the shell in the answer's process says; or what became of the answer instead."""
-        until = time.monotonic() + patience
-        while not self._line.poll(20):
-            if self._answer.process.told:
-                outcome = self._answer.outcomes(0.1)[0]
-                if outcome.error:
-                    unexpected(outcome)
-                happened = "Your function returned, and nobody plays the core."
-                raise NotYet("no core was given to the shell", happened)
-            if time.monotonic() > until:
-                raise TookTooLong(self._answer.stood())
-        return bytes(self._line.recv())
-
-    def _effect(self, kind: str, *what: Any) -> None:
-        write, now = self._scene.recording.write, self.now
-        if kind == "open":
-            if what[1:] != (zmq.ROUTER, ENDPOINT, True):
-                raise NotYet("", "The core opened something else than a ROUTER bound to its endpoint.")
-            self._name = what[0]
-            write(ENTRY, "bind", "ROUTER", (), "", "", ENDPOINT, now)
-        elif kind == "send" and what[0] == self._name:
-            frames = [f if isinstance(f, bytes) else f.encode() for f in what[1]]
-            write(ENTRY, "send", "ROUTER", frames, "", "", "", now)
-            event = self._scene.recording.events[-1]
-            write(ENTRY, "sent", "ROUTER", (), "", "", "", now)
-            name = frames[0].decode(errors="replace") if frames else ""
-            if frames != what[1] or name not in self.heard or frames[1:] != [b"PING"]:
-                happened = f"At {now:g} s this was sent: {what[1]!r}."
-                raise NotYet("a PING left in other frames than it should", happened, event)
-            self._note((now, "PING", name), event)
-            if now < self.lives.get(name, 0.0):
-                write(name, "receive", "DEALER", frames[1:], ENTRY, "ROUTER", "", now)
-                self.word(now + ANSWER, name, b"PONG")
-        elif kind == "result":
-            self._note((now, what[1], what[0]), self._scene.recording.events[-1])
-        else:
-            wanted = f"a message sent on {what[0]!r}, which is not open" if kind == "send" else what[0]
-            raise NotYet("", f"The core wanted {wanted}.")
-
-    def _note(self, fact: Fact, event: Event) -> None:
-        self.did.append(fact)
+    def _note(self, kind: str, peer: str, event: Event) -> None:
+        self.did.append(fact := Fact(self.now, kind, peer))
         self.events[fact] = event
 
     def wanted(self, when: float) -> float:
         """The tick that the core wanted last, before this time."""
-        return [deadline for now, deadline in self._wanted if now < when - EXACT][-1]
+        return [-NEVER, *[deadline for now, deadline in self.wants if now < when - EXACT]][-1]
 
 
 @contextlib.contextmanager
-def _played(scene: Scene, interval: float, liveness: int) -> Iterator[Clock]:
-    with zmq.Context(scene.stage.context).socket(zmq.PAIR) as line:
-        line.linger = 0
-        line.bind(scene.stage.endpoint("line"))
-        answer = scene.answer(Call((ENDPOINT, interval, liveness, Shell(scene.stage.endpoint("line")))))
-        answer.begun()
-        yield Clock(scene, interval, line, answer)
+def _played(scene: Scene, interval: float, liveness: int, unit: float = 0.0) -> Iterator[Panel]:
+    unit = unit or scene.random.choice((0.5, 1.0, 2.0, 4.0))
+    with played(scene, lambda shell: Call((ENDPOINT, interval * unit, liveness, shell))) as (answer, [line]):
+        yield Panel(scene, unit, interval, answer, line)
 
 
 @dataclass(frozen=True)
 class Odds:
     """Where an answer first differs: what should have been done then and was not, and what was done instead."""
 
-    clock: Clock
+    clock: Panel
     when: float
     missing: list[Fact]
     extra: list[Fact]
+
+    @property
+    def at(self) -> float:
+        """When, in the scene's units."""
+        return self.when / self.clock.unit
 
     def lacks(self, kind: str) -> list[str]:
         """The peers of whom this is missing."""
@@ -249,34 +195,28 @@ class Odds:
 
     def before(self, name: str) -> str:
         """What the answer had last reported of this peer."""
-        return [*["nothing"], *[k for when, k, n in self.clock.did if n == name and k != "PING" and when < self.when]][
-            -1
-        ]
+        said = [k for when, k, n in self.clock.did if n == name and k != PING and when < self.when]
+        return said[-1] if said else ""
 
 
 Blame = Callable[[Odds], str]
 
 
-def _compare(clock: Clock, expected: list[Fact], blame: Blame) -> None:
+def _compare(clock: Panel, expected: list[Fact], blame: Blame) -> None:
     """Blame the answer for the first time at which it did something else than expected."""
 
-    def near(fact: Fact) -> Fact:
-        return round(fact[0], 6), fact[1], fact[2]
-
-    wanted, did = Counter(map(near, expected)), Counter(map(near, clock.did))
+    wanted, did = Counter(fact._replace(when=fact.when * clock.unit) for fact in expected), Counter(clock.did)
     missing, extra = list((wanted - did).elements()), list((did - wanted).elements())
     if missing or extra:
-        when = min(fact[0] for fact in missing + extra)
-        odds = Odds(clock, when, [f for f in missing if f[0] == when], [f for f in extra if f[0] == when])
+        when = min(fact.when for fact in missing + extra)
+        odds = Odds(clock, when, [f for f in missing if f.when == when], [f for f in extra if f.when == when])
         _blame(odds, _common(odds) or blame(odds) or _general(odds))
 
 
 def _blame(odds: Odds, label: str) -> NoReturn:
-    extra = " and ".join(map(_say, odds.extra)) or "nothing of the kind"
-    happened = f"This was to happen: {' and '.join(map(_say, odds.missing)) or 'nothing'}. What happened: {extra}."
-    if label == "it asked a clock of its own":
-        happened = "The checker's clock began at 0; your deadline is that of this machine's clock."
-    elif not odds.extra and odds.missing:
+    extra = " and ".join(map(str, odds.extra)) or "nothing of the kind"
+    happened = f"This was to happen: {' and '.join(map(str, odds.missing)) or 'nothing'}. What happened: {extra}."
+    if not odds.extra and odds.missing:
         wanted = odds.clock.wanted(odds.when)
         happened += f" The tick that you wanted next was {'never' if wanted == NEVER else f'at {wanted:g} s'}."
     near = [e for fact, e in odds.clock.events.items() if fact in odds.extra]
@@ -286,143 +226,145 @@ def _blame(odds: Odds, label: str) -> NoReturn:
 def _common(odds: Odds) -> str:
     """What shows in every scene."""
     clock, kinds = odds.clock, {kind for _, kind, _ in odds.clock.did}
-    long = [deadline - now for now, deadline in clock._wanted if deadline < NEVER]
+    long = [deadline - now for now, deadline in clock.wants if deadline < NEVER]
     if odds.missing and any(abs(seconds - 1000 * clock.interval) < EXACT for seconds in long):
-        return "seconds were taken for milliseconds"
-    if any(abs(deadline - time.monotonic()) < 100 * PATIENCE for _, deadline in clock._wanted):
-        return "it asked a clock of its own"
-    if "gone" in kinds and "PING" not in kinds:
-        return "nobody was asked before it was taken for gone"
+        return UNITS
+    if GONE in kinds and PING not in kinds:
+        return UNASKED
     if odds.extra and 0 < min(long, default=1.0) < clock.interval / 400:
-        return "seconds were taken for milliseconds"
+        return UNITS
     return ""
 
 
 def _general(odds: Odds) -> str:
-    awake = any(abs(tick - odds.when) < EXACT for tick in odds.clock.ticks)
-    for name in odds.has("gone"):
-        if odds.lacks("alive"):
-            return ""
-        if odds.before(name) == "gone":
-            return "a peer was reported gone again and again"
-        return "a peer was taken for gone before its last PING had its time"
-    for name in odds.has("PING"):
-        if odds.before(name) == "gone":
-            return "a peer that was gone was still asked"
-        if name in odds.lacks("gone"):
-            late = odds.later("gone", name)
-            return (
-                "a peer was asked more often than its liveness" if late else "a peer that was gone was never reported"
-            )
-        if name not in odds.lacks("PING"):
-            return "a peer was asked that had not been silent for an interval"
-    if odds.has("alive") and not odds.missing:
-        return "a peer was reported alive at every word" if odds.before(odds.has("alive")[0]) == "alive" else ""
-    if odds.extra:
-        return ""
-    if not awake and not odds.lacks("alive"):
-        return "it was not awake when a peer's time came"
-    if any(not odds.later("gone", name) for name in odds.lacks("gone")):
-        return "a peer that was gone was never reported"
-    return ""
+    if not all(fact.peer for fact in odds.extra):
+        return REPORT
+    for name in odds.lacks(ALIVE):
+        return BACK if odds.before(name) == GONE else NEW
+    for name in odds.has(GONE):
+        return AGAIN if odds.before(name) == GONE else LAST
+    for name in odds.has(PING):
+        if odds.before(name) == GONE:
+            return STILL
+        if name in odds.lacks(GONE):
+            return MORE if odds.later(GONE, name) else UNTOLD
+        return EARLY
+    if odds.has(ALIVE):
+        return EVERY_WORD
+    if odds.when not in odds.clock.ticks:
+        return ASLEEP
+    return UNTOLD if odds.lacks(GONE) else PASSED_OVER
 
 
 def death_and_return(scene: Scene) -> None:
     """a peer that dies, comes back and dies again"""
+    kitchen = scene.random.choice(NAMES)
     with _played(scene, 2.0, 3) as clock:
-        clock.word(0.5, "kitchen", b"PONG")
-        clock.word(20.0, "kitchen", b"NEWS", b"smoke")
-        clock.until(19.0)
-        clock.lives["kitchen"] = 23.0
-        clock.until(50.0)
-        did = [(0.5, "alive"), (2.5, "PING"), (4.5, "PING"), (6.5, "PING"), (8.5, "gone"), (20.0, "alive")]
-        did += [(22.0, "PING"), (24.125, "PING"), (26.125, "PING"), (28.125, "PING"), (30.125, "gone")]
+        clock.word(0.5, kitchen, b"PONG")
+        clock.word(20.0, kitchen, b"NEWS", b"smoke")
+        clock.play(19.0)
+        clock.lives[kitchen] = 23.0
+        clock.play(50.0)
+        did = [(0.5, ALIVE), (2.5, PING), (4.5, PING), (6.5, PING), (8.5, GONE), (20.0, ALIVE)]
+        did += [(22.0, PING), (24.125, PING), (26.125, PING), (28.125, PING), (30.125, GONE)]
 
         def blame(odds: Odds) -> str:
-            if odds.when == 20.0 and odds.lacks("alive"):
-                return "a peer that came back was not reported"
-            if odds.when > 20.0 and odds.has("gone") and odds.before("kitchen") == "alive":
-                return "a word did not give back the whole liveness"
+            if odds.at == 20.0 and odds.lacks(ALIVE):
+                return BACK
+            if odds.at > 20.0 and odds.has(GONE) and odds.before(kitchen) == ALIVE:
+                return LESS
             return ""
 
-        _compare(clock, [(when, kind, "kitchen") for when, kind in did], blame)
+        _compare(clock, [Fact(when, kind, kitchen) for when, kind in did], blame)
 
 
 def traffic(scene: Scene) -> None:
     """a peer that has news and answers no PING"""
+    kitchen = scene.random.choice(NAMES)
     with _played(scene, 2.0, 3) as clock:
-        clock.word(0.5, "kitchen", b"PONG")
+        clock.word(0.5, kitchen, b"PONG")
         for n in range(12):
-            clock.word(2.0 + 1.5 * n, "kitchen", b"NEWS", b"%d degrees" % n)
-        clock.word(23.0, "kitchen", b"NEWS", b"smoke")
-        clock.until(50.0)
-        did = [(0.5, "alive"), (20.5, "PING"), (22.5, "PING")]
-        did += [(25.0, "PING"), (27.0, "PING"), (29.0, "PING"), (31.0, "gone")]
+            clock.word(2.0 + 1.5 * n, kitchen, b"NEWS", b"%d degrees" % n)
+        clock.word(23.0, kitchen, b"NEWS", b"smoke")
+        clock.play(50.0)
+        did = [(0.5, ALIVE), (20.5, PING), (22.5, PING)]
+        did += [(25.0, PING), (27.0, PING), (29.0, PING), (31.0, GONE)]
 
         def blame(odds: Odds) -> str:
-            asked, given_up = odds.when < 20.5 and odds.has("PING"), odds.when > 22.5 and odds.extra
-            return "only a PONG counted as a sign of life" if asked or given_up else ""
+            asked, given_up = odds.at < 20.5 and odds.has(PING), odds.at > 22.5 and odds.extra
+            return PONG_ONLY if asked or given_up else ""
 
-        _compare(clock, [(when, kind, "kitchen") for when, kind in did], blame)
+        _compare(clock, [Fact(when, kind, kitchen) for when, kind in did], blame)
 
 
 def two_peers(scene: Scene) -> None:
     """two peers out of step, one of which dies"""
+    kitchen, cellar = scene.random.sample(NAMES, 2)
     with _played(scene, 1.0, 2) as clock:
-        clock.lives["kitchen"] = 20.0
-        clock.word(0.5, "kitchen", b"PONG")
-        clock.word(1.25, "cellar", b"PONG")
-        clock.until(40.0)
-        expected = [(1.25, "alive", "cellar"), (2.25, "PING", "cellar"), (3.25, "PING", "cellar")]
-        expected += [(4.25, "gone", "cellar"), (0.5, "alive", "kitchen")]
+        clock.lives[kitchen] = 20.0
+        clock.word(0.5, kitchen, b"PONG")
+        clock.word(1.25, cellar, b"PONG")
+        clock.play(40.0)
+        expected = [(1.25, ALIVE, cellar), (2.25, PING, cellar), (3.25, PING, cellar)]
+        expected += [(4.25, GONE, cellar), (0.5, ALIVE, kitchen)]
         asked = 1.5
         while asked < 20.0:
-            expected.append((asked, "PING", "kitchen"))
+            expected.append((asked, PING, kitchen))
             asked += ANSWER + 1.0
-        expected += [(asked, "PING", "kitchen"), (asked + 1.0, "PING", "kitchen"), (asked + 2.0, "gone", "kitchen")]
+        expected += [(asked, PING, kitchen), (asked + 1.0, PING, kitchen), (asked + 2.0, GONE, kitchen)]
 
         def blame(odds: Odds) -> str:
-            gone = {name: when for when, kind, name in reversed(clock.did) if kind == "gone"}
-            counted = [fact for fact in odds.extra if fact[2] in odds.lacks("gone") or fact[1] == "gone"]
-            if counted or gone.get("cellar", NEVER) > 20.0 or gone.get("kitchen", NEVER) < 20.0:
-                return "one peer's word or silence counted for another"
+            gone = {fact.peer: fact.when / clock.unit for fact in reversed(clock.did) if fact.kind == GONE}
+            counted = [fact for fact in odds.extra if fact.peer in odds.lacks(GONE) or fact.kind == GONE]
+            if counted or gone.get(cellar, NEVER) > 20.0 or gone.get(kitchen, NEVER) < 20.0:
+                return OTHER
             return ""
 
-        _compare(clock, expected, blame)
+        _compare(clock, [Fact(*each) for each in expected], blame)
 
 
 def standing_still(scene: Scene) -> None:
     """a watcher that stands still itself"""
+    kitchen, cellar, attic = scene.random.sample(NAMES, 3)
     with _played(scene, 2.0, 2) as clock:
-        clock.lives["kitchen"] = 35.0
-        clock.word(0.5, "kitchen", b"PONG")
-        clock.word(1.0, "cellar", b"PONG")
+        clock.lives[kitchen] = 35.0
+        clock.word(0.5, kitchen, b"PONG")
+        clock.word(1.0, cellar, b"PONG")
+        clock.word(0.75, attic, b"PONG")
+        clock.word(20.0, attic, b"NEWS", b"rain")
         clock.sleep = (4.25, 30.0)
-        clock.until(60.0)
-        cellar = [(1.0, "alive"), (3.0, "PING"), (30.0, "PING"), (32.0, "gone")]
-        kitchen = [(0.5, "alive"), (2.5, "PING"), (30.0, "PING"), (32.125, "PING"), (34.25, "PING")]
-        kitchen += [(36.375, "PING"), (38.375, "PING"), (40.375, "gone")]
+        clock.play(60.0)
+        expected = [(1.0, ALIVE, cellar), (3.0, PING, cellar), (30.0, PING, cellar), (32.0, GONE, cellar)]
+        expected += [(when, PING, kitchen) for when in (2.5, 30.0, 32.125, 34.25, 36.375, 38.375)]
+        expected += [(0.5, ALIVE, kitchen), (40.375, GONE, kitchen)]
+        # whoever has spoken meanwhile is heard before the tick
+        expected += [
+            (0.75, ALIVE, attic),
+            (2.75, PING, attic),
+            (32.0, PING, attic),
+            (34.0, PING, attic),
+            (36.0, GONE, attic),
+        ]
 
         def blame(odds: Odds) -> str:
-            if odds.when == 30.0 and odds.has("gone"):
-                pinged = any(when == 30.0 and kind == "PING" for when, kind, _ in clock.did)
-                once = "what was due while the watcher stood still was done all at once"
-                return once if pinged else "a watcher that had stood still took its peers for gone"
-            if odds.when == 30.0 and odds.has("PING"):
-                return "what was due while the watcher stood still was done all at once"
+            if odds.at == 30.0 and odds.has(GONE):
+                pinged = any(fact.when == odds.when and fact.kind == PING for fact in clock.did)
+                return AT_ONCE if pinged else STOOD
+            if odds.at == 30.0 and odds.has(PING):
+                return AT_ONCE
             return ""
 
-        expected = [(when, kind, "cellar") for when, kind in cellar]
-        _compare(clock, [*expected, *[(when, kind, "kitchen") for when, kind in kitchen]], blame)
+        _compare(clock, [Fact(*each) for each in expected], blame)
 
 
 def fair_weather(scene: Scene) -> None:
     """one peer that answers for a while"""
-    with _played(scene, 1.0, 2) as clock:
-        clock.lives["kitchen"] = 3.0
-        clock.word(0.5, "kitchen", b"PONG")
-        clock.word(1.25, "kitchen", b"NEWS", b"smoke")
-        clock.until(8.0)
+    kitchen = "kitchen"
+    with _played(scene, 1.0, 2, unit=1.0) as clock:
+        clock.lives[kitchen] = 3.0
+        clock.word(0.5, kitchen, b"PONG")
+        clock.word(1.25, kitchen, b"NEWS", b"smoke")
+        clock.play(8.0)
 
 
 TRY = fair_weather

@@ -11,7 +11,7 @@ class Watcher:
 
     A message that comes in is [name][PONG] or [name][NEWS][body], where name is the peer's routing id. Each is a word
     of that peer, whether it was asked for or not. A peer that is heard for the first time, or was gone and is heard
-    again, is reported at once: Result((name, "alive")).
+    again, is reported at once: Result((name, "alive")), with the name as it came.
 
     A peer that has said nothing for `interval` seconds is sent [name][PING]; who speaks in every interval is not
     asked. It is sent the next PING an interval after the one before, `liveness` of them in all. When it is silent for
@@ -19,12 +19,12 @@ class Watcher:
     ends its silence and gives it its whole liveness back. Peers do not wait for one another.
 
     The watcher itself may stand still for a while, and then a tick comes late. It does what is due to each peer once,
-    and that peer's next interval begins at this tick.
+    and that peer's next interval begins at this tick. What has come in meanwhile is received before it, and counts.
 
     Whoever plays this core calls tick(now) first, and again when `now` has reached `deadline`, and
-    receive(socket, frames, now) for every message. `now` is in seconds and the only clock there is. Both return a
-    list: Open(name, type, endpoint, bind=True), Send(name, frames), Result(value). After a tick the deadline lies
-    later than `now`.
+    receive(socket, frames, now) for every message. `now` is in seconds and the only clock there is; it begins
+    anywhere. Both return a list: Open(name, type, endpoint, bind=True), Send(name, frames), Result(value). After a
+    tick the deadline lies later than `now`: it is the time of what is to be done next, NEVER if there is nothing.
     """
 
     def __init__(self, endpoint, interval, liveness):

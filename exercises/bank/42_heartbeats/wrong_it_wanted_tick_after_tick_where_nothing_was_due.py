@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: it wanted tick after tick where nothing was due.
+
+import zmq
+
+from patterns.shell import AT_ONCE, Open, Result, Send
+
+
+class Watcher:
+    """For each peer: when its interval is over, and how many PINGs it has left."""
+
+    def __init__(self, endpoint, interval, liveness):
+        self.endpoint, self.interval, self.liveness = endpoint, interval, liveness
+        self.peers = {}  # name -> (when its interval is over, PINGs left); who is gone is not in it
+        self.deadline = AT_ONCE
+
+    def tick(self, now):
+        self.now, effects = now, []
+        if self.deadline == AT_ONCE:
+            effects.append(Open("peers", zmq.ROUTER, self.endpoint, bind=True))
+        for name, (over, left) in list(self.peers.items()):
+            if over <= now and left:
+                self.peers[name] = (now + self.interval, left - 1)
+                effects.append(Send("peers", [name, b"PING"]))
+            elif over <= now:
+                del self.peers[name]
+                effects.append(Result((name, "gone")))
+        self.wind()
+        return effects
+
+    def receive(self, socket, frames, now):
+        name, self.now = frames[0], now
+        effects = [] if name in self.peers else [Result((name, "alive"))]
+        self.peers[name] = (now + self.interval, self.liveness)
+        self.wind()
+        return effects
+
+    def wind(self):
+        times = [over for over, _ in self.peers.values()]
+        self.deadline = min([*times, self.now + self.interval / 128])
+
+
+def watcher(ctx, endpoint, interval, liveness, shell):
+    shell(ctx, Watcher(endpoint, interval, liveness))
