@@ -175,6 +175,12 @@ class Scene:
         events = (e for e in self.recording.events if e.kind == how and e.detail in endpoints)
         return next((e for e in events if e.actor in actors), None)
 
+    def received(self, kind: str) -> list[Event]:
+        """What sockets of this type ("XPUB") of an answer's have received, as its trace tells."""
+        actors = [answer.process.name for answer in self._answers]
+        events = [e for e in self.recording.events if e.kind == "receive" and e.actor in actors]
+        return [e for e in events if e.socket.split()[0] == kind]
+
     def abandon(self) -> None:
         """Stop the answers here, whatever they are doing."""
         self._over = True

@@ -17,8 +17,8 @@ def publish(ctx, messages, endpoint, subscribers):
     b"ready.Ada" say. No two that are there have the same name, and no message's topic begins so. From
     one subscriber all this arrives in this order. One that goes away before the start is not there any
     more: all its subscriptions are cancelled, and after a while there is another, or the same again.
-    Wait as long as it takes. Nobody else comes, and no queue has a limit here. Return when all messages
-    are sent. Leave no socket open.
+    Wait as long as it takes. Nobody else comes. Return when all messages are sent: your Context sets no
+    limit to a queue, and what still waits in a socket that you close is delivered. Leave no socket open.
     """
     with ctx.socket(zmq.PUB) as pub:
         pub.bind(endpoint)

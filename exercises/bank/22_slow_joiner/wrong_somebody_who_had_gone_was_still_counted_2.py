@@ -9,7 +9,7 @@ def publish(ctx, messages, endpoint, subscribers):
         xpub.bind(endpoint)
         count = 0
         while count < subscribers:
-            if b"ready." in xpub.recv():
+            if xpub.recv()[1:].startswith(b"ready."):
                 count += 1
         for message in messages:
             xpub.send_multipart(message)

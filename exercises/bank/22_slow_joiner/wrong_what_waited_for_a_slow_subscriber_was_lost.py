@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: what was still in the queue was thrown away.
+# Not yet: what waited for a slow subscriber was lost.
 
 import zmq
 
