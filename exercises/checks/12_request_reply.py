@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Answer every request, also those that cannot be served, and go on."""
 
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NoReturn
 
 import zmq
-from exercises.scene import Answer, NotYet, Scene, TookTooLong, unexpected
 
-from exercises.answer import Call, Outcome
+from exercises.answer import Outcome
+from exercises.peers import LOST_FRAME, SOON, UNBOUND, Peer, Table
+from exercises.scene import NotYet, Scene, TookTooLong, unexpected
 
 ENTRY = "server"
 
@@ -15,135 +19,201 @@ HINTS = (
     "What does the client hear if `work` raises? And what does the next client hear?",
     "Between `recv` and the next `recv` a REP must send, once, on every way through your loop. Which lines may fail, "
     "and which of them belong inside a `try`?",
-    "`except ValueError as error` around the call of `work` alone; `str(error).encode()` makes a frame of its text.",
+    "`except ValueError as error` around the call of `work` alone; `str(error).encode()` makes a frame of its text. "
+    "`recv_multipart` receives all the frames that a client has sent.",
 )
 VARIANT = "let the reply to a request that failed say what kind of error it was, in a frame of its own."
 LIMIT = "if the server dies between recv and send, that request remains without a reply."
 WHY = "which line of yours guarantees that exactly one reply goes out on every way through the loop?"
 
+ENDED = "one bad request ended the server"
+FRAMES = "a request of two frames ended the server"
+SERVED = "a request of two frames was served"
+AGAIN = "it received again before it had replied"
+TWICE = "it replied twice to one request"
+ONE = "the reply's two frames went out as one"
+STR = "str was sent where bytes go"
+STOPPED = "it did not go on serving"
+UNANSWERED = "a request remained without a reply"
+CONNECTED = "it connected where it had to bind"
+CAUGHT = "the end was taken for an error"
+SWALLOWED = "the end was not let through"
+OK = "the reply said OK to a request that failed"
+ERROR = "the reply said ERROR to a request that was served"
+OTHER = "the reply is another than the contract names"
+
 LABELS = {
-    "one bad request ended the server": "which line raised, and who was there to catch it?",
-    "it received again before it had replied": "what does a REP have to do between two receives?",
-    "it replied twice to one request": "which of your sends runs after the other?",
-    "the reply's two frames went out as one": "how does a message of several frames leave a socket?",
-    "str was sent where bytes go": "what turns the error's text into bytes?",
-    "it stopped after the first request": "who waits for the second?",
-    "it connected where it had to bind": "who listens at the endpoint when clients and server both connect?",
-    "the end was taken for an error": "which exceptions does your `except` catch, beside the one you mean?",
-    "the reply said OK to a request that failed": "how can the client tell a result from an error?",
+    ENDED: "which line raised, and who was there to catch it?",
+    FRAMES: "how much of a request does your call receive, and what if there is more?",
+    SERVED: "which part of that request did `work` get, and what does the contract say of it?",
+    AGAIN: "what does a REP have to do between two receives?",
+    TWICE: "which of your sends runs after the other?",
+    ONE: "how does a message of several frames leave a socket?",
+    STR: "what turns the error's text into bytes?",
+    STOPPED: "who waits for the next request?",
+    UNANSWERED: "what becomes of the requests that wait in a socket while you are busy with another?",
+    CONNECTED: "who listens at the endpoint when clients and server both connect?",
+    UNBOUND: "which call makes a socket listen at an endpoint?",
+    LOST_FRAME: "which frames does a REQ put in front of its request, and want back?",
+    CAUGHT: "which exceptions does your `except` catch, beside the one you mean?",
+    SWALLOWED: "who catches `ContextTerminated`, and who was to hear of it?",
+    OK: "how can the client tell a result from an error?",
+    ERROR: "how do you tell that `work` has failed: by what it returns, or by what it raises?",
+    OTHER: "which frame is the status, which the result or the text, and who else changes them?",
 }
 
 
-def shout(request: bytes) -> bytes:
-    """What the checker's server is asked to do: capitals, for text only."""
-    text = request.decode()
-    if not text.isalpha():
-        raise ValueError(f"not a word: {text}")
-    return text.upper().encode()
+@dataclass(frozen=True)
+class Work:
+    """What the server is asked to do: a result in bytes for each request, or the text of its ValueError, or None for
+    one without a text. For the request `slow` it takes its time."""
+
+    results: dict[bytes, bytes | str | None]
+    slow: bytes = b""
+
+    def __call__(self, request: bytes) -> bytes:
+        result = self.results.get(bytes(request), "nobody has asked this")
+        if self.slow and request == self.slow:
+            threading.Event().wait(0.2)
+        if isinstance(result, bytes):
+            return result
+        raise ValueError() if result is None else ValueError(result)
+
+    def due(self, frames: Sequence[bytes]) -> list[bytes]:
+        """The reply to this request; without its text where that is open."""
+        result = self.results[frames[0]] if len(frames) == 1 else b""
+        if len(frames) > 1:
+            return [b"ERROR"]
+        return [b"OK", result] if isinstance(result, bytes) else [b"ERROR", (result or "").encode()]
 
 
-def asker(ctx: zmq.Context, endpoint: str, request: bytes) -> list[bytes]:
-    """A client that asks once and waits as long as the checker lets it."""
-    with ctx.socket(zmq.REQ) as socket:
-        socket.linger = 0
-        socket.connect(endpoint)
-        socket.send(request)
-        return socket.recv_multipart()
+class Desk(Table):
+    """The answer, and clients that ask it to do this work."""
 
+    def __init__(self, scene: Scene, results: dict[bytes, bytes | str | None], slow: bytes = b"") -> None:
+        super().__init__(scene, "endpoint", args=(Work(results, slow),))
+        self.work, self.replied = Work(results), 0
 
-def _ask(scene: Scene, answer: Answer, endpoint: str, name: str, *requests: bytes) -> None:
-    """Let a client ask; blame the server for whatever it hears instead of the right replies."""
-    for number, request in enumerate(requests, 1):
-        peer = scene.stage.play(asker, endpoint, request, name=f"client {name}{number}")
+    def blame(self, label: str, happened: str, peer: Peer | None = None) -> NoReturn:
+        if label == UNBOUND and (event := self.scene.joined("connect", *self.ends.values())):
+            raise NotYet(CONNECTED, "Clients and server both connected, and nobody listened.", event)
+        super().blame(label, happened, peer)
+
+    def client(self, name: str) -> Peer:
+        return self.seat(name, "endpoint")
+
+    def asks(self, client: Peer, *requests: bytes) -> None:
+        """One request after the other, each with its reply."""
+        for request in requests:
+            client.say(request)
+            self.replies(client, request)
+
+    def replies(self, client: Peer, *request: bytes) -> None:
+        """The reply that this client waits for is the one that is due."""
+        frames, due = client.hears(2 * SOON), self.work.due(request)
+        if not frames:
+            self.nothing(client, request)
+        self.framed(client, frames, 1)
+        self.replied += 1
+        reply = frames[1:]
+        happened = f"{_said(request)} was to be answered with {_said(due)}, and {_said(reply)} came."
+        if reply == due or (len(due) == 1 and len(reply) == 2 and reply[:1] == due):
+            return
+        if len(reply) == 1:
+            self.blame(ONE, happened, client)
+        if reply[0] == b"OK" and due[0] == b"ERROR":
+            self.blame(OK if len(request) == 1 else SERVED, happened, client)
+        if reply[0] == b"ERROR" and due[0] == b"OK":
+            self.blame(ERROR, happened, client)
+        self.blame(OTHER, happened, client)
+
+    def nothing(self, client: Peer, request: Sequence[bytes]) -> NoReturn:
+        """Nobody replied: find out why."""
+        outcome = self.answer.ended()
+        if outcome is None:
+            if not self.replied:
+                raise TookTooLong(f"{self.answer.stood()}, and {_said(request)} was not answered")
+            happened = f"{client.title} waits for a reply to {_said(request)}, and you stood {self.answer.stood()}."
+            self.blame(UNANSWERED, happened)
+        raised = f"{outcome.error} {outcome.message}".strip() or "it had returned"
+        happened = f"After {_said(request)} no reply came, and your server had ended: {raised}."
+        self.why(outcome, happened, request)
+        unexpected(outcome)
+
+    def why(self, outcome: Outcome, happened: str, request: Sequence[bytes]) -> None:
+        if len(request) > 1:
+            raise NotYet(FRAMES, happened)
+        if outcome.errno == zmq.EFSM:
+            refused = self.scene.first("refused", ENTRY)
+            raise NotYet(TWICE if refused else AGAIN, happened, refused or self.scene.first("barred", ENTRY))
+        if outcome.error == "TypeError" and ("unicode" in outcome.message or "buffer interface" in outcome.message):
+            raise NotYet(STR, happened)
+        if not outcome.error:
+            raise NotYet(STOPPED, happened, self.scene.first("send", ENTRY))
+        if self.work.due(request)[0] == b"ERROR":
+            raise NotYet(ENDED, happened)
+
+    def quiet(self, *clients: Peer) -> None:
+        """Nobody gets a second reply."""
+        client, frames = self.first(clients, 0.1)
+        if frames:
+            self.blame(TWICE, f"{client.title} had its reply, and then {_said(frames[1:])} came.", client)
+
+    def over(self) -> None:
+        """Its Context ends, and so does it."""
         try:
-            reply = scene.wait(peer, answer, 2.0)
-        except TookTooLong:
-            _silent(scene, answer, request)
-        else:
-            _right(scene, request, reply)
+            [outcome] = self.answer.ends()
+        except TookTooLong as where:
+            happened = f"Its Context was terminated, and 1.5 s later your server still ran, {where}."
+            raise NotYet(CAUGHT, happened) from None
+        if not outcome.error:
+            raise NotYet(SWALLOWED, "Its Context was terminated, and your server returned as if nothing had happened.")
+        if "ContextTerminated" not in outcome.raised:
+            unexpected(outcome)
 
 
-def _right(scene: Scene, request: bytes, reply: list[bytes]) -> None:
-    good = request.isalpha()
-    wanted = [b"OK", request.upper()] if good else [b"ERROR", b"not a word: " + request]
-    if reply == wanted:
-        return
-    event = scene.first("send", ENTRY)
-    if len(reply) == 1:
-        raise NotYet("the reply's two frames went out as one", f"The reply to {request!r} was {reply!r}.", event)
-    if not good and reply[0] == b"OK":
-        happened = f"`work` raised for {request!r}, and the client heard {reply!r}."
-        raise NotYet("the reply said OK to a request that failed", happened, event)
-    raise NotYet("", f"The reply to {request!r} was {reply!r} where {wanted!r} was due.", event)
+def _said(frames: Sequence[bytes]) -> str:
+    return "".join(f"[{frame!r:.80}]" for frame in frames)
 
 
-def _silent(scene: Scene, answer: Answer, request: bytes) -> NoReturn:
-    """Nobody replied: find out why."""
-    kinds = {e.kind for e in scene.recording.events if e.actor == ENTRY}
-    if "bind" not in kinds and "connect" in kinds:
-        raise NotYet(
-            "it connected where it had to bind",
-            "Client and server both connected, and nobody listened.",
-            scene.first("connect", ENTRY),
-        )
-    outcome = _ended(answer)
-    if outcome is None:
-        where = answer.stood()
-        raise TookTooLong(f"{where}, with the request {request!r} unanswered")
-    happened = f"After {request!r} no reply came, and your server had ended: {outcome.error} {outcome.message}".rstrip()
-    if outcome.errno == zmq.EFSM:
-        if refused := scene.first("refused", ENTRY):
-            raise NotYet("it replied twice to one request", happened, refused)
-        raise NotYet("it received again before it had replied", happened, scene.first("barred", ENTRY))
-    if outcome.error == "ValueError":
-        raise NotYet("one bad request ended the server", happened)
-    if outcome.error == "TypeError" and ("unicode" in outcome.message or "buffer interface" in outcome.message):
-        raise NotYet("str was sent where bytes go", happened)
-    if not outcome.error:
-        raise NotYet("it stopped after the first request", happened, scene.first("send", ENTRY))
-    unexpected(outcome)
-
-
-def _ended(answer: Answer) -> Outcome | None:
-    try:
-        return answer.outcomes(0.1)[0]
-    except TookTooLong:
-        return None
-
-
-def _start(scene: Scene) -> tuple[Answer, str]:
-    endpoint = scene.stage.endpoint("server")
-    return scene.answer(Call((endpoint, shout))), endpoint
+def _results(scene: Scene, *faults: str | None) -> dict[bytes, bytes | str | None]:
+    """Four requests with results, of which the last is empty, then one for each fault."""
+    requests, results = scene.words(4 + len(faults)), scene.words(3)
+    return dict(zip(requests, [*(b"\xff" + result[::-1] for result in results), b"", *faults], strict=True))
 
 
 def two_clients_in_turn(scene: Scene) -> None:
-    """two clients in turn"""
-    answer, endpoint = _start(scene)
-    _ask(scene, answer, endpoint, "A", b"hello", b"world")
-    _ask(scene, answer, endpoint, "B", b"hello", b"world")
+    """two clients in turn, the end of its Context"""
+    results = _results(scene) | {b"": scene.words(1)[0]}
+    one, two, three, four, empty = results
+    with Desk(scene, results) as desk:
+        ann, bob = desk.client("Ann"), desk.client("Bob")
+        desk.asks(ann, one, two)
+        desk.asks(bob, three, four, empty)
+        desk.asks(ann, two)
+        desk.quiet(ann, bob)
+        desk.over()
 
 
-def a_request_that_cannot_be_served(scene: Scene) -> None:
+def requests_that_cannot_be_served(scene: Scene) -> None:
     """requests that cannot be served"""
-    answer, endpoint = _start(scene)
-    _ask(scene, answer, endpoint, "A", b"12", b"hello", b"34", b"56", b"world")
-    _ask(scene, answer, endpoint, "B", b"hello")
-
-
-def the_end(scene: Scene) -> None:
-    """the end of its Context"""
-    answer, endpoint = _start(scene)
-    _ask(scene, answer, endpoint, "A", b"hello")
-    try:
-        outcome = answer.ends()[0]
-    except TookTooLong as where:
-        raise NotYet(
-            "the end was taken for an error",
-            f"Its Context was terminated, and 1.5 s later your server still ran, {where}.",
-        ) from None
-    if outcome.error and "ContextTerminated" not in outcome.raised:
-        unexpected(outcome)
+    number = scene.random.randrange(1000)
+    results = _results(scene, f"not a word, no. {number}", f"never heard of it: è{number}", None, "busy with that")
+    one, two, three, four, known, foreign, silent, slow = results
+    with Desk(scene, results, slow) as desk:
+        ann, bob = desk.client("Ann"), desk.client("Bob")
+        desk.asks(ann, one, known, foreign, two, silent)
+        desk.asks(bob, three)
+        ann.say(slow)
+        bob.say(two)  # it waits while the server is busy
+        desk.replies(ann, slow)
+        desk.replies(bob, two)
+        ann.say(one, four)
+        desk.replies(ann, one, four)
+        desk.asks(bob, known, three)
+        desk.asks(ann, two)
+        desk.quiet(ann, bob)
 
 
 TRY = two_clients_in_turn
-SCENES = (two_clients_in_turn, a_request_that_cannot_be_served, the_end)
+SCENES = (two_clients_in_turn, requests_that_cannot_be_served)

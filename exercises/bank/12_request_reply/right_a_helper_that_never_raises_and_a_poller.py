@@ -4,7 +4,9 @@
 import zmq
 
 
-def tried(work, request):
+def tried(work, request, *more):
+    if more:
+        return [b"ERROR", b"more than one frame"]
     try:
         return [b"OK", work(request)]
     except ValueError as error:
@@ -19,6 +21,6 @@ def server(ctx, endpoint, work):
         socket.bind(endpoint)
         while True:
             for ready, _ in poller.poll():
-                ready.send_multipart(tried(work, ready.recv()))
+                ready.send_multipart(tried(work, *ready.recv_multipart()))
     finally:
         socket.close()

@@ -8,8 +8,9 @@ def server(ctx, endpoint, work):
     with ctx.socket(zmq.ROUTER) as router:
         router.bind(endpoint)
         while True:
-            client, empty, request = router.recv_multipart()
+            client, empty, *frames = router.recv_multipart()
             try:
+                [request] = frames
                 status, body = b"OK", work(request)
             except ValueError as error:
                 status, body = b"ERROR", str(error).encode()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: it stopped after the first request.
+# Not yet: the reply is another than the contract names.
 
 import zmq
 
@@ -7,10 +7,12 @@ import zmq
 def server(ctx, endpoint, work):
     with ctx.socket(zmq.REP) as socket:
         socket.bind(endpoint)
-        for _ in range(1):
-            request = socket.recv()
+        while True:
+            request, *more = socket.recv_multipart()
             try:
                 reply = [b"OK", work(request)]
             except ValueError as error:
-                reply = [b"ERROR", str(error).encode()]
+                reply = [b"ERROR", repr(error).encode()]
+            if more:
+                reply = [b"ERROR", b"a request has one frame"]
             socket.send_multipart(reply)

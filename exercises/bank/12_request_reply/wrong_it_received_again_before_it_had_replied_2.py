@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: it received again before it had replied.
+
+import zmq
+
+
+def server(ctx, endpoint, work):
+    with ctx.socket(zmq.REP) as socket:
+        socket.bind(endpoint)
+        while True:
+            request, *more = socket.recv_multipart()
+            if not request:
+                continue
+            try:
+                reply = [b"OK", work(request)]
+            except ValueError as error:
+                reply = [b"ERROR", str(error).encode()]
+            if more:
+                reply = [b"ERROR", b"a request has one frame"]
+            socket.send_multipart(reply)
