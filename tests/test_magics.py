@@ -221,13 +221,13 @@ RIGHT = """\
         door.bind(endpoint)
         return door.recv_string() if door.poll(seconds * 1000) else None
 """
-WAITED, RAISED, PASSED = "Not yet: it waited longer than it was told to.", "Your code raised.", "Passed."
+STOOD, RAISED, PASSED = "Took too long.", "Your code raised.", "Passed."
 BANK = {
-    "an endless loop": ("    while True: pass\n", WAITED, "`while True: pass`"),
-    "a blocked recv": ("    with ctx.socket(zmq.PULL) as s: s.recv()\n", WAITED, "s.recv()"),
+    "an endless loop": ("    while True: pass\n", STOOD, "`while True: pass`"),
+    "a blocked recv": ("    with ctx.socket(zmq.PULL) as s: s.recv()\n", STOOD, "s.recv()"),
     "a term that hangs": (
         "    s = ctx.socket(zmq.PULL)\n    s.bind(endpoint)\n    ctx.term()\n",
-        WAITED,
+        STOOD,
         "`ctx.term()`",
     ),
     "an end of the process": ("    os._exit(0)\n", RAISED, "exit code 0"),
