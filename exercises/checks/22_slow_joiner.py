@@ -64,6 +64,8 @@ LABELS = {
     OPEN: "who closes the sockets when your function is done?",
 }
 
+EQUIVALENT = {"line 11, always: if said.startswith(b'\\x00ready.'):": "what is no name is not in the set"}
+
 START = 5.0  # seconds for the answer's process to begin, and to bind
 HOLD = 0.2  # seconds in which an answer that knows whom it waits for, and begins too early, may do so
 PATIENCE = 2.7  # seconds, all in all, for one that is not seen to know
@@ -98,12 +100,12 @@ BELIEFS: tuple[tuple[str, Callable[[Heard], int]], ...] = (
     (COUNTED, lambda heard: sum(said[:1] == b"\1" for said in heard)),
     (COUNTED, lambda heard: len(_there(heard, lambda topic: True))),
     (COUNTED, lambda heard: len(_there(heard, lambda topic: not _named(topic)))),
+    (GONE, lambda heard: sum(said.startswith(b"\1" + READY) for said in heard)),
+    (GONE, lambda heard: sum(_named(said[1:]) for said in heard)),
     (TOPIC, lambda heard: len(_there(heard, lambda topic: topic.startswith(READY[:-1])))),
     (TOPIC, lambda heard: len(_there(heard, lambda topic: READY[:-1] in topic))),
     (TOPIC, lambda heard: len(_there(heard, lambda topic: READY in topic))),
     (TOPIC, lambda heard: sum(READY in said for said in heard)),
-    (GONE, lambda heard: sum(said.startswith(b"\1" + READY) for said in heard)),
-    (GONE, lambda heard: sum(_named(said[1:]) for said in heard)),
 )
 
 
@@ -179,7 +181,7 @@ class Hall:
         outcome = self.answer.ended()
         if outcome and outcome.error:
             self._failed(outcome)
-        self._early(f"{who} Your function had begun to publish" + (", and returned." if outcome else "."))
+        self._early(f"{who} Your function had {'returned' if outcome else 'begun to publish'}.")
 
     def _begun(self) -> bool:
         return any(listener.got for listener in self.listeners)
@@ -194,14 +196,15 @@ class Hall:
         """It published before everybody was there. Its trace tells what it knew then, and so why."""
         heard, first = self._heard(), self.scene.first("send", ENTRY)
         known = len(_there(heard, _named))
-        happened += (
-            f" It had heard {len(heard)} messages, and knew of {known} of {self.subscribers} subscribers."
-            if heard
-            else ""
-        )
+        if heard:
+            happened += f" It had heard {len(heard)} messages, and knew of {known} of {self.subscribers} subscribers."
+        if first is None:
+            raise NotYet(PARTLY, happened)
+        if known >= self.subscribers:
+            raise NotYet("", happened, first)
         bound = self.scene.joined("bind", self.endpoint)
         if not heard:
-            paused = bound and first and first.at - bound.at > PAUSED and not self.scene.received("XPUB")
+            paused = bound and first.at - bound.at > PAUSED and not self.scene.received("XPUB")
             raise NotYet(PAUSE if paused else BEFORE, happened, first)
         for label, believed in BELIEFS:
             if believed(heard[:-1]) < self.subscribers <= believed(heard):
