@@ -20,12 +20,13 @@ import pickle
 import random
 import re
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import zmq
 
@@ -200,6 +201,43 @@ class Scene:
             self._wires.close()
         finally:
             self.stage.close()
+
+
+class Mute:
+    """A port that takes connections and never says a word: no message ever leaves for it. Used in a `with`."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(0)
+        self.endpoint = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._listener.close()
+
+    def holds(self, seconds: float) -> bool:
+        """Whether any of the connections that were made is still up after so many seconds."""
+        until = time.monotonic() + seconds
+        with contextlib.ExitStack() as stack:
+            peers = list[socket.socket]()
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    peers.append(stack.enter_context(self._listener.accept()[0]))
+            return not all(_hung_up(peer, until) for peer in peers)
+
+
+def _hung_up(peer: socket.socket, until: float) -> bool:
+    try:
+        while True:
+            peer.settimeout(max(0.001, until - time.monotonic()))
+            if not peer.recv(1024):
+                return True
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        return False
 
 
 class Answer:

@@ -2,13 +2,15 @@
 """Post one letter, end in time, and know whether it was delivered."""
 
 import threading
-from typing import Any
+import time
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import zmq
-from exercises.scene import Answer, NotYet, Scene, TookTooLong, heard, unexpected
+from zmq.utils.monitor import recv_monitor_message
 
 from exercises.answer import Call, Outcome
-from patterns.stage import Actor
+from exercises.scene import Answer, Mute, NotYet, Scene, TookTooLong, unexpected
 
 ENTRY = "post"
 
@@ -24,162 +26,223 @@ VARIANT = "post three letters at once and return the ones that were delivered."
 LIMIT = "False says that no receipt came; the reader may have read the letter and the receipt may have been lost."
 WHY = "which of the two sockets decides whether a letter can arrive after you have given it up?"
 
+SENT = "sent was taken for delivered"
+KEPT = "the letter was not given up"
+ABSENT = "the letter did not arrive"
+ALTERED = "another letter arrived than the one that was given"
+TWICE = "the letter was sent more than once"
+LONG = "it waited longer than it was told to"
+ON = "it waited on although the receipt had come"
+EARLY = "it gave up before the time was over"
+MISSED = "its receipt had come, and it did not return True"
+ANOTHERS = "another letter's receipt was taken for its own"
+ENDED = "a receipt for another letter ended the wait"
+ERROR = "an error came back where False was due"
+NEITHER = "what came back is neither True nor False"
+LEFT = "a socket was left open"
+
 LABELS = {
-    "sent was taken for delivered": "what does a `send` that has returned say about the reader?",
-    "the letter was delivered after it had been given up": "what does a closed socket go on doing, and for how long?",
-    "the letter was thrown away": "when is the socket closed, and what happens to a letter that has not left by then?",
-    "it waited longer than it was told to": "which of your waits has no limit, or a limit of its own?",
-    "it gave up before the time was over": "who says that the reader has to be there before you?",
-    "another letter's receipt was taken for its own": "what is written on a receipt?",
-    "a receipt for another letter ended the wait": "does a receipt for somebody else say anything about your letter?",
-    "an error came back where False was due": "what does a socket raise when its time is over?",
-    "the letter was sent more than once": "how often does the contract want it to be sent?",
-    "a socket was left open": "who closes the socket on the way out?",
+    SENT: "what does a `send` that has returned say about the reader?",
+    KEPT: "what does a closed socket go on doing, and for how long?",
+    ABSENT: "which of your sockets sends the letter, to whom, and when is it closed?",
+    ALTERED: "what becomes of the bytes between your caller and the socket?",
+    TWICE: "how often does the contract want it to be sent?",
+    LONG: "which of your waits has no limit, or a limit of its own, or one that begins anew?",
+    ON: "what does your function do from the moment at which it knows?",
+    EARLY: "who says that the reader has to be there before you, and in which unit do you wait?",
+    MISSED: "what do you compare a receipt with?",
+    ANOTHERS: "what is written on a receipt?",
+    ENDED: "does a receipt for somebody else say anything about your letter?",
+    ERROR: "what does a socket raise when its time is over?",
+    NEITHER: "what does each way out of your function return?",
+    LEFT: "who closes the socket on the way out?",
 }
 
-LETTER = b"dear reader"
-TIME = 2.0  # seconds that an answer has where the letter is to be delivered
-SHORT = 0.4  # ... and where it is not
-LATE = 0.3  # seconds after which a reader comes who is late
-AFTER = 0.4  # seconds in which nothing may come any more
+TIMES = 0.8, 0.9, 1.0  # seconds that an answer may have, whatever is to come of it
+SPARE = 0.4  # seconds that a busy machine may take beside them
 
 
-def reader(
-    ctx: zmq.Context[Any], letters: str, receipts: str, says: tuple[bytes, ...], over: threading.Event
-) -> list[list[bytes]]:
-    """Read the first letter, send these receipts, and return all letters that come until it is quiet."""
-    with ctx.socket(zmq.PULL) as pull, ctx.socket(zmq.PUSH) as push:
-        pull.bind(letters)
-        push.connect(receipts)
-        read = [pull.recv_multipart()] if heard(pull, over) else []
-        for receipt in says if read else ():
-            push.send(receipt)
-        while read and heard(pull, over):
-            read.append(pull.recv_multipart())
-        return read
+class Reader:
+    """Reads letters, and sends these receipts, each so many seconds after the first letter.
+
+    read  the letters that came, `said` the receipts that went out
+    gone  set when the answer has hung up and all is read
+    """
+
+    def __init__(self, scene: Scene, name: str, *receipts: tuple[float, bytes]) -> None:
+        self.scene, self.name, self.receipts = scene, name, list(receipts)
+        self.read: list[list[bytes]] = []
+        self.said: list[bytes] = []
+        self.gone = threading.Event()
+        self.ends = scene.stage.endpoint(f"letters-{name}"), scene.stage.endpoint(f"receipts-{name}")
+
+    def comes(self) -> None:
+        self.scene.stage.play(self.role, name=self.name)
+        self.scene.recording.wait("bind", self.name)
+
+    def role(self, ctx: zmq.Context[Any]) -> None:
+        with (
+            ctx.socket(zmq.PUSH) as push,
+            ctx.socket(zmq.PULL) as pull,
+            pull.get_monitor_socket(zmq.EVENT_DISCONNECTED) as monitor,
+        ):
+            push.connect(self.ends[1])
+            pull.bind(self.ends[0])
+            try:
+                self.reads(pull, monitor, push)
+            finally:
+                pull.disable_monitor()
+
+    def reads(self, pull: zmq.Socket[bytes], monitor: zmq.Socket[bytes], push: zmq.Socket[bytes]) -> NoReturn:
+        first = 0.0
+        while True:
+            zmq.select([pull, monitor], [], [], 0.02)
+            if pull.poll(0):
+                self.read.append(pull.recv_multipart())
+                first = first or time.monotonic()
+            elif monitor.poll(0):
+                recv_monitor_message(monitor)
+                self.gone.set()
+            while first and self.receipts and time.monotonic() - first >= self.receipts[0][0]:
+                self.said.append(self.receipts.pop(0)[1])
+                push.send(self.said[-1], zmq.DONTWAIT)
+
+    def has(self, letter: bytes, outcome: Outcome, when: str) -> None:
+        """It has the letter, once."""
+        self.gone.wait(SPARE)
+        if not self.read:
+            raise NotYet(ABSENT, f"{when} and got no letter; you returned {outcome.value}.")
+        if self.read[0] != [letter]:
+            raise NotYet(ALTERED, f"{when}, and {letter!r} came as {self.read[0]!r}.", self.event())
+        if len(self.read) > 1:
+            raise NotYet(TWICE, f"{when} and got {len(self.read)} letters.", self.event(2))
+
+    def event(self, number: int = 1) -> Any:
+        return self.scene.first("receive", self.name, number)
 
 
-def _ends(scene: Scene) -> tuple[str, str]:
-    return scene.stage.endpoint("letters"), scene.stage.endpoint("receipts")
+def _letters(scene: Scene, count: int = 1) -> list[bytes]:
+    return [b"dear " + word for word in scene.words(count)]
 
 
-def _start(scene: Scene, seconds: float) -> Answer:
-    return scene.answer(Call((*_ends(scene), LETTER, seconds)))
-
-
-def _outcome(answer: Answer, seconds: float, over: threading.Event) -> Outcome:
-    """What came of the call. Longer than twice its time and a second is too long."""
+def _outcomes(answer: Answer, times: Sequence[float]) -> list[Outcome]:
+    """What came of the calls: True or False, each in its time."""
     try:
-        [outcome] = answer.outcomes(2 * seconds + 1.0)
+        outcomes = answer.outcomes(sum(times) + 3 * SPARE)
     except TookTooLong as where:
-        happened = f"You had {seconds:g} s, and after {2 * seconds + 1:g} s your function still stood {where}."
-        raise NotYet("it waited longer than it was told to", happened) from None
-    finally:
-        over.set()
-    if outcome.error == "Again" and outcome.seconds > 0.5 * seconds:
-        raise NotYet("an error came back where False was due", "The time was over, and your function raised zmq.Again.")
-    if outcome.error or type(outcome.value) is not bool:
-        unexpected(outcome)
-    if outcome.seconds > 1.5 * seconds + 0.3:
-        happened = f"You had {seconds:g} s and took {outcome.seconds:.1f} s."
-        raise NotYet("it waited longer than it was told to", happened)
-    if outcome.left_open:
-        raise NotYet(
-            "a socket was left open", "Your function had returned, and a socket of its Context was still open."
-        )
-    return outcome
+        happened = f"You had {sum(times):g} s, and {3 * SPARE:g} s after them your function still stood {where}."
+        raise NotYet(LONG, happened) from None
+    for outcome, seconds in zip(outcomes, times, strict=False):
+        if outcome.error == "Again":
+            raise NotYet(ERROR, f"Your function raised zmq.Again after {outcome.seconds:.1f} s of {seconds:g} s.")
+        if outcome.error:
+            unexpected(outcome)
+        if type(outcome.value) is not bool:
+            raise NotYet(NEITHER, f"Your function returned {outcome.value!r}.")
+        if outcome.seconds > seconds + SPARE:
+            raise NotYet(LONG, f"You had {seconds:g} s and took {outcome.seconds:.1f} s.")
+    return outcomes
 
 
-def _delivered(scene: Scene, reading: Actor, outcome: Outcome, when: str) -> None:
-    """It had to say True, and the reader to have one letter."""
-    read = reading.result(6.0)
-    if not read:
-        label = "the letter was thrown away" if outcome.value else "it gave up before the time was over"
-        early = outcome.seconds < 0.9 * TIME
-        happened = (
-            f"{when}, and got no letter; you returned {outcome.value} after {outcome.seconds:.2f} s of {TIME:g} s."
-        )
-        raise NotYet(label if outcome.value or early else "the letter was thrown away", happened)
-    if read[0] != [LETTER]:
-        raise NotYet("", f"{when}, and the letter came as {read[0]!r}.")
-    if len(read) > 1:
-        raise NotYet("the letter was sent more than once", f"{when}, and got {len(read)} letters.")
-    if not outcome.value:
-        early = outcome.seconds < 0.9 * TIME
-        happened = f"{when}, and sent the receipt; you returned False after {outcome.seconds:.2f} s of {TIME:g} s."
-        raise NotYet("it gave up before the time was over" if early else "", happened)
+def _closed(outcomes: Sequence[Outcome]) -> None:
+    if any(outcome.left_open for outcome in outcomes):
+        raise NotYet(LEFT, "Your function had returned, and a socket of its Context was still open.")
+
+
+def _early(outcome: Outcome, seconds: float, when: str) -> None:
+    if not outcome.value and outcome.seconds < 0.9 * seconds:
+        happened = f"{when}; you returned False after {outcome.seconds:.2f} s of {seconds:g} s."
+        raise NotYet(EARLY, happened)
 
 
 def a_reader(scene: Scene) -> None:
-    """a reader who is there"""
-    over = threading.Event()
-    reading = scene.stage.play(reader, *_ends(scene), (LETTER,), over)
-    scene.recording.wait("bind", "reader")
-    _delivered(scene, reading, _outcome(_start(scene, TIME), TIME, over), "A reader was there")
+    """a reader who is there, receipts for other letters before its own"""
+    seconds = scene.random.choice(TIMES)
+    letter, other, strange = _letters(scene, 3)
+    ada = Reader(scene, "Ada", (0.0, letter))
+    bea = Reader(scene, "Bea", (0.0, strange), (0.0, other[:-1]), (0.15, other))
+    ada.comes(), bea.comes()
+    answer = scene.answer(Call((*ada.ends, letter, seconds)), Call((*bea.ends, other, seconds)))
+    first, second = outcomes = _outcomes(answer, [seconds, seconds])
+    _early(first, seconds, "A reader was there")
+    ada.has(letter, first, "A reader was there")
+    if not first.value:
+        raise NotYet(MISSED, f"The reader sent the receipt {letter!r}, and you returned False.", ada.event())
+    if first.seconds > seconds / 2 + 0.1:
+        happened = f"The receipt came at once, and you returned True after {first.seconds:.1f} s of {seconds:g} s."
+        raise NotYet(ON, happened)
+    bea.has(other, second, "A reader was there")
+    if not second.value:
+        label = ENDED if second.seconds < 0.9 * seconds else MISSED
+        raise NotYet(label, "Receipts for other letters came first, then yours; you returned False.", bea.event())
+    _closed(outcomes)
 
 
 def a_late_reader(scene: Scene) -> None:
-    """a reader who comes later"""
-    over = threading.Event()
-    answer = _start(scene, TIME)
+    """a reader who comes later and takes his time"""
+    seconds, [letter] = scene.random.choice(TIMES), _letters(scene)
+    reader = Reader(scene, "reader", (0.3 * seconds, letter))
+    answer = scene.answer(Call((*reader.ends, letter, seconds)))
     answer.begun()
-    threading.Event().wait(LATE)
-    reading = scene.stage.play(reader, *_ends(scene), (LETTER,), over)
-    _delivered(scene, reading, _outcome(answer, TIME, over), f"A reader came {LATE:g} s after you")
+    threading.Event().wait(0.3 * seconds)
+    reader.comes()
+    [outcome] = _outcomes(answer, [seconds])
+    confirmed = bool(reader.said)
+    when = f"A reader came {0.3 * seconds:.1f} s after you"
+    _early(outcome, seconds, when)
+    if outcome.value and not confirmed:
+        raise NotYet(SENT, f"{when}, and had sent no receipt yet when you returned True.", scene.first("sent", ENTRY))
+    reader.has(letter, outcome, when)
+    if not outcome.value:
+        raise NotYet(MISSED, f"{when} and sent the receipt {letter!r}; you returned False.", reader.event())
+    _closed([outcome])
 
 
 def nobody(scene: Scene) -> None:
-    """nobody, and somebody when it is too late"""
-    over = threading.Event()
-    answer = _start(scene, SHORT)
-    outcome = _outcome(answer, SHORT, over)
-    if outcome.value:
-        raise NotYet(
-            "sent was taken for delivered", "Nobody was there, and you returned True.", scene.first("sent", ENTRY)
-        )
-    with scene.stage.context.socket(zmq.PULL) as pull:
-        pull.bind(_ends(scene)[0])
-        if pull.poll(int(AFTER * 1000)):
-            happened = f"You returned False. Then a reader came, and got {pull.recv()!r}."
-            raise NotYet("the letter was delivered after it had been given up", happened, scene.first("sent", ENTRY))
-    if outcome.seconds < 0.8 * SHORT:
-        happened = f"Nobody was there yet, and you gave up after {outcome.seconds:.2f} s of {SHORT:g} s."
-        raise NotYet("it gave up before the time was over", happened)
+    """nobody who reads"""
+    seconds, [letter] = scene.random.choice(TIMES), _letters(scene)
+    with Mute() as mute:
+        answer = scene.answer(Call((mute.endpoint, scene.stage.endpoint("receipts"), letter, seconds)))
+        [outcome] = _outcomes(answer, [seconds])
+        if outcome.value:
+            raise NotYet(SENT, "Nobody read the letter, and you returned True.", scene.first("sent", ENTRY))
+        _early(outcome, seconds, "Nobody was there yet")
+        _closed([outcome])
+        if mute.holds(SPARE):
+            happened = f"{SPARE:g} s after you had returned False, a closed socket still held on to deliver {letter!r}."
+            raise NotYet(KEPT, happened, scene.first("sent", ENTRY))
 
 
 def no_receipt(scene: Scene) -> None:
-    """a reader who confirms nothing"""
-    over = threading.Event()
-    scene.stage.play(reader, *_ends(scene), (), over)
-    scene.recording.wait("bind", "reader")
-    if _outcome(_start(scene, SHORT), SHORT, over).value:
-        raise NotYet("sent was taken for delivered", "The reader confirmed nothing, and you returned True.")
+    """a reader who comes late and confirms nothing"""
+    seconds, [letter] = scene.random.choice(TIMES), _letters(scene)
+    reader = Reader(scene, "reader")
+    answer = scene.answer(Call((*reader.ends, letter, seconds)))
+    answer.begun()
+    threading.Event().wait(0.7 * seconds)
+    reader.comes()
+    [outcome] = _outcomes(answer, [seconds])
+    if outcome.value:
+        raise NotYet(SENT, "The reader confirmed nothing, and you returned True.", scene.first("sent", ENTRY))
 
 
 def other_receipts(scene: Scene) -> None:
     """receipts for other letters"""
-    over = threading.Event()
-    says = (b"somebody else's letter", LETTER + b"!", b"")
-    scene.stage.play(reader, *_ends(scene), says, over)
-    scene.recording.wait("bind", "reader")
-    outcome = _outcome(_start(scene, SHORT), SHORT, over)
+    seconds = scene.random.choice(TIMES)
+    letter, other = _letters(scene, 2)
+    strange = [letter + b"!", other, b"", letter[:-1], letter.upper(), b" " + letter, letter[1:], letter * 2]
+    scene.random.shuffle(strange)
+    reader = Reader(scene, "reader", *((0.2 * number, receipt) for number, receipt in enumerate(strange)))
+    reader.comes()
+    [outcome] = _outcomes(scene.answer(Call((*reader.ends, letter, seconds))), [seconds])
     if outcome.value:
-        happened = "Receipts came, and none of them for your letter; you returned True."
-        raise NotYet("another letter's receipt was taken for its own", happened, scene.first("receive", ENTRY))
+        happened = f"You sent {letter!r}; the receipts were {_said(reader.said)}, and you returned True."
+        raise NotYet(ANOTHERS, happened, scene.first("receive", ENTRY))
 
 
-def others_first(scene: Scene) -> None:
-    """receipts for other letters before its own"""
-    over = threading.Event()
-    says = (b"somebody else's letter", b"dear reade", LETTER)
-    reading = scene.stage.play(reader, *_ends(scene), says, over)
-    scene.recording.wait("bind", "reader")
-    outcome = _outcome(_start(scene, TIME), TIME, over)
-    if not outcome.value and reading.result(6.0):
-        happened = "A receipt for another letter came first, then yours; you returned False."
-        raise NotYet("a receipt for another letter ended the wait", happened, scene.first("receive", ENTRY))
-    _delivered(scene, reading, outcome, "A reader was there")
+def _said(receipts: Sequence[bytes]) -> str:
+    return " and ".join(map(repr, receipts)) or "none"
 
 
 TRY = a_late_reader
-SCENES = (a_reader, a_late_reader, nobody, no_receipt, other_receipts, others_first)
+SCENES = (a_reader, a_late_reader, nobody, no_receipt, other_receipts)

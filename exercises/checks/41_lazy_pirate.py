@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Ask within one deadline, and never have the same question carried out twice."""
 
-import socket
 import time
-from contextlib import ExitStack
 from typing import Any, NoReturn
 
 import zmq
 
 from exercises.answer import Call, Outcome
-from exercises.scene import NotYet, Scene, unexpected
+from exercises.scene import Mute, NotYet, Scene, unexpected
 
 ENTRY = "ask"
 
@@ -305,10 +303,8 @@ def silence(scene: Scene) -> None:
     [question] = scene.words(1)
     tries, deadline = scene.random.choice((5, 6)), 0.3
     server = Server(scene)
-    with ExitStack() as stack:
-        mute = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        mute.settimeout(0)
-        endpoints = server.endpoint, f"tcp://127.0.0.1:{mute.getsockname()[1]}"
+    with Mute() as mute:
+        endpoints = server.endpoint, mute.endpoint
         outcomes = scene.answer(*(Call((end, question, deadline, tries)) for end in endpoints)).outcomes()
         server.asked(question, tries=tries)
         if outcomes[0].seconds > deadline + SPARE and len(server.times) > 1:
@@ -319,32 +315,9 @@ def silence(scene: Scene) -> None:
         for outcome in outcomes:
             _gave_up(scene, outcome, deadline)
         _closed(outcomes)
-        if _open(stack, mute, SPARE):
+        if mute.holds(SPARE):
             happened = f"{SPARE:g} s after you had given up, a closed socket still held on to deliver {question!r}."
             raise NotYet(BEHIND, happened, scene.first("close", ENTRY, tries + 1))
-
-
-def _open(stack: ExitStack, listener: socket.socket, seconds: float) -> list[socket.socket]:
-    """The connections to this listener that the other side has not closed after so many seconds."""
-    until, peers = time.monotonic() + seconds, list[socket.socket]()
-    while True:
-        try:
-            peers.append(stack.enter_context(listener.accept()[0]))
-        except BlockingIOError:
-            break
-    return [peer for peer in peers if not _hung_up(peer, until)]
-
-
-def _hung_up(peer: socket.socket, until: float) -> bool:
-    try:
-        while True:
-            peer.settimeout(max(0.001, until - time.monotonic()))
-            if not peer.recv(1024):
-                return True
-    except ConnectionError:
-        return True
-    except TimeoutError:
-        return False
 
 
 TRY = alone

@@ -14,4 +14,6 @@ def post(ctx, letters, receipts, letter, seconds):
         pull.bind(receipts)
         push.connect(letters)
         push.send(letter)
-        return pull.recv() == letter
+        while pull.recv() != letter:
+            pass
+        return True

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: the letter did not arrive.
+
+import math
+import time
+
+import zmq
+
+
+def post(ctx, letters, receipts, letter, seconds):
+    end = time.monotonic() + seconds
+    with ctx.socket(zmq.PUSH) as push, ctx.socket(zmq.PULL) as pull:
+        push.linger = 0
+        push.connect(letters)
+        push.send(letter)
+        push.close()
+        pull.bind(receipts)
+        while (left := end - time.monotonic()) > 0:
+            if pull.poll(math.ceil(left * 1000)) and pull.recv_multipart() == [letter]:
+                return True
+        return False
