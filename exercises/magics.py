@@ -123,7 +123,7 @@ class Workbook(Magics):
         if guess == right:
             said += " That is it."
         elif guess:
-            said += f" The idea behind it: {asked.options[guess][1]}."
+            said += f" {asked.options[guess][1]}"
         display(Words(f"What happened:\n\n**{number} {right}** {asked.options[right][0]}\n\n{asked.why}\n\n{said}"))
 
 

@@ -5,7 +5,10 @@
 `<!-- /name -->`, its picture, which is one that a lesson has stored, the index of the lessons, and the index's picture.
 
 A lesson's metadata hold, under "workbook", the words that it introduces, each with its meaning, and the symptoms that
-it explains. A cell tagged `socket-table` prints a table of socket types, one heading and a line each.
+it explains. A cell tagged `socket-table` prints a table of socket types, one heading and a line each; one tagged `do`
+is for the reader to change.
+
+`python guide_notebooks/workbook.py minutes [41 ...]` compares the minutes in the headers with what is there to read.
 """
 
 import base64
@@ -32,6 +35,8 @@ PATHS = {
 }
 
 EXAM = {"short": 28}  # the lesson that a course keeps for its last evening
+WORDS = 180  # that are read in a minute
+LINE, QUESTION, PLACE = 4, 40, 120  # seconds for a line of code, a question, and a place to do something
 TABLE = "socket-table"  # the tag of a cell that prints such a table
 
 Notebook = dict[str, Any]
@@ -401,8 +406,32 @@ def index() -> Notebook:
     return {"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5}
 
 
+def reading(notebook: Notebook) -> float:
+    """The minutes that a lesson takes: its words, its lines of code, its questions, and what is to be done in it."""
+    words = len(re.findall(r"\w+", running(notebook)))
+    lines = questions = places = 0
+    for cell in cells(notebook, "code"):
+        text = [line for line in source(cell).splitlines() if line.strip()]
+        questions += sum(line.startswith("%predict") for line in text)
+        lines += sum(not line.startswith("%") for line in text)
+        if text[0].startswith("%recipe"):
+            shown = "".join("".join(output.get("data", {}).get("text/plain", "")) for output in cell["outputs"])
+            lines += sum(bool(line.strip()) for line in shown.splitlines())
+        places += "do" in cell["metadata"].get("tags", ())
+    return words / WORDS + (lines * LINE + questions * QUESTION + places * PLACE) / 60
+
+
+def compare_minutes(numbers: list[str]) -> None:
+    """Print what the headers say beside what the lessons take."""
+    for path in notebooks(LESSONS):
+        if not numbers or path.stem[:2] in numbers:
+            print(f"{path.stem:24} header {lesson(path).read:3}, measured {reading(load(path)):5.1f}")
+
+
 def main() -> None:
     sys.path.insert(0, str(ROOT))
+    if sys.argv[1:2] == ["minutes"]:
+        return compare_minutes(sys.argv[2:])
     from diagrams.draw import Picture
 
     file, drawn = picture()

@@ -142,7 +142,7 @@ def test_every_option_can_be_predicted_and_is_compared(shell: InteractiveShell, 
         shell.run_line_magic("reveal", number)
         happened, *_, why, compared = shown[-1].split("\n\n")
         assert (happened, why) == ("What happened:", question.why)
-        assert compared == f"You expected **{letter}**." + (f" The idea behind it: {idea}." if idea else " That is it.")
+        assert compared == f"You expected **{letter}**." + (f" {idea}" if idea else " That is it.")
 
 
 def test_a_reveal_without_a_prediction_says_so(shell: InteractiveShell, shown: list[str]) -> None:
