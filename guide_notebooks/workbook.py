@@ -430,8 +430,6 @@ def compare_minutes(numbers: list[str]) -> None:
 
 def main() -> None:
     sys.path.insert(0, str(ROOT))
-    if sys.argv[1:2] == ["minutes"]:
-        return compare_minutes(sys.argv[2:])
     from diagrams.draw import Picture
 
     file, drawn = picture()
@@ -443,4 +441,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    compare_minutes(sys.argv[2:]) if sys.argv[1:2] == ["minutes"] else main()
