@@ -58,6 +58,11 @@ LABELS = {
     LEFT: "who closes the socket on the way out?",
 }
 
+EQUIVALENT = {
+    "line 9, more: 0": "a millisecond is as good as none",
+    "line 14, less: 1000": "it waits in smaller steps, up to the same end",
+}
+
 TIMES = 0.8, 0.9, 1.0  # seconds that an answer may have, whatever is to come of it
 SPARE = 0.4  # seconds that a busy machine may take beside them
 
