@@ -68,6 +68,7 @@ EQUIVALENT = {"line 11, always: if said.startswith(b'\\x00ready.'):": "what is n
 
 START = 5.0  # seconds for the answer's process to begin, and to bind
 HOLD = 0.2  # seconds in which an answer that knows whom it waits for, and begins too early, may do so
+LONG = 1.1  # seconds, the same for one that takes silence for a sign
 PATIENCE = 2.7  # seconds, all in all, for one that is not seen to know
 LEAST = 0.25  # seconds of it for each who comes or goes
 BRIEF = 0.3  # the same, in a scene where a pause of PATIENCE is too long
@@ -174,9 +175,9 @@ class Hall:
         self.answer.until(lambda: said in self._heard() or self._begun(), max(LEAST, self._patience), self._look)
         self._patience -= time.monotonic() - began
 
-    def held(self, who: str) -> None:
+    def held(self, who: str, seconds: float = HOLD) -> None:
         """Somebody is missing: an answer must neither begin nor end."""
-        if not self.answer.until(self._begun, HOLD, self._look) and not self.answer.process.told:
+        if not self.answer.until(self._begun, seconds, self._look) and not self.answer.process.told:
             return
         outcome = self.answer.ended()
         if outcome and outcome.error:
@@ -330,12 +331,13 @@ def a_subscription_that_is_delayed(scene: Scene) -> None:
 def one_that_changes_its_mind(scene: Scene) -> None:
     """one that cancels a topic"""
     one, two = scene.words(2)
-    topics = [one, two, b"readymade", b"already.made"]
+    alike = b"readymade", b"readiness", b"ready", b"already.made", b"already.sold"
+    topics = [one, two, *alike]
     hall = Hall(scene, _news(topics, 40), 3)
-    hall.come("Ada", two, one, b"readymade", b"already.made", cancel=(two,))
+    hall.come("Ada", two, one, *alike, cancel=(two,))
     hall.held("Two of three had not come yet.")
     hall.come("Cy", one)
-    hall.held("The third one had not come yet.")
+    hall.held("The third one had not come yet.", LONG)
     hall.come("Bo", one)
     hall.finish("It was the last to come.")
 
