@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: more pictures were kept than there are buffers.
+# Not yet: something was returned.
 
 import json
 
@@ -26,6 +26,7 @@ def film(ctx, endpoint, buffers, count, patience):
             buffer[:] = number
             header = {"dtype": buffer.dtype.str, "shape": buffer.shape, "order": "C"}
             frames = [json.dumps(header).encode(), buffer]
-            trackers[place] = push.send_multipart(frames, copy=True, track=True)
+            trackers[place] = push.send_multipart(frames, copy=False, track=True)
         for place in range(len(buffers)):
             free(place)
+    return count

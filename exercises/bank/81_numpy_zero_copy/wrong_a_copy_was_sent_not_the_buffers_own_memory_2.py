@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: more pictures were kept than there are buffers.
+# Not yet: a copy was sent, not the buffer's own memory.
 
 import json
 
@@ -21,10 +21,10 @@ def film(ctx, endpoint, buffers, count, patience):
         push.connect(endpoint)
         for number in range(count):
             place = number % len(buffers)
-            buffer = buffers[0].copy()
+            buffer = buffers[place]
             buffer[:] = number
             header = {"dtype": buffer.dtype.str, "shape": buffer.shape, "order": "C"}
-            frames = [json.dumps(header).encode(), buffer]
+            frames = [json.dumps(header).encode(), buffer.copy()]
             trackers[place] = push.send_multipart(frames, copy=False, track=True)
         for place in range(len(buffers)):
             free(place)
