@@ -12,17 +12,18 @@ def broker(ctx, frontend, backend):
     frontend  clients connect a REQ or a DEALER here; on their side of the cable a request is
               [""][body, 1 frame or more], and so is a reply
     backend   workers connect a REQ or a DEALER here; on their side of the cable they
-              say  [""]["READY"][places]   how many requests they take at a time, 1 to 99 in decimal digits;
-                   [""]["READY"] alone means 1. Who says it again has from then on so many places in all,
-                   those that are taken included
+              say  [""]["READY"][places]   how many requests they take at a time, 1 to 99 in decimal digits, with
+                   no sign, space or leading 0; [""]["READY"] alone means 1. Who says it again has from then on
+                   so many places in all, those that are taken included
               get  [""][client][""][body]  a request, `client` being the routing id that your ROUTER gave
               say  [""][client][""][body]  the reply, in any order; it frees one place
 
     A request goes to a worker with a free place: to the one that has the fewest requests in its hands, and of
     several that have equally few to the one whose last request was given to it longest ago (who has had none
-    comes before them, in the order of READY). While no place is free, no request is read, none is lost, and your
-    broker sleeps. A reply is passed on only if its worker has a request of that client in its hands; any other
-    message that has not one of these forms is dropped, too, and changes nothing.
+    comes before them, in the order of the first READY). While no place is free, no request is read, none is lost,
+    and your broker sleeps. A reply is passed on only if its worker has a request of that client in its hands; it is
+    dropped if the client has gone. Any other message that has not one of these forms is dropped, too, and changes
+    nothing. What a worker has in its hands when it goes is lost.
     It ends when its Context does: let zmq.ContextTerminated through.
     """
     ready = deque()

@@ -43,10 +43,8 @@ class Balance:
 def number(frames):
     if not frames:
         return 1
-    try:
-        return int(frames[0]) if len(frames) == 1 else 0
-    except ValueError:
-        return 0
+    [digits, *more] = frames
+    return int(digits) if digits.isdigit() and not digits.startswith(b"0") and len(digits) < 3 and not more else 0
 
 
 def broker(ctx, frontend, backend):

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: the end of its Context did not end it.
+
+import zmq
+
+PLACES = {(): 1} | {(b"%d" % places,): places for places in range(1, 100)}
+
+
+def broker(ctx, frontend, backend):
+    places, hands, last = {}, {}, {}
+    with ctx.socket(zmq.ROUTER) as front, ctx.socket(zmq.ROUTER) as back:
+        front.bind(frontend)
+        back.bind(backend)
+        poller = zmq.Poller()
+        poller.register(back, zmq.POLLIN)
+        while True:
+            free = [worker for worker in hands if len(hands[worker]) < places[worker]]
+            poller.register(front, zmq.POLLIN if free else 0)
+            try:
+                heard = dict(poller.poll())
+            except zmq.ZMQError:
+                continue
+            if back in heard:
+                match back.recv_multipart():
+                    case [worker, b"", b"READY", *number] if tuple(number) in PLACES:
+                        places[worker] = PLACES[tuple(number)]
+                        hands.setdefault(worker, [])
+                        last.setdefault(worker, 0)
+                    case [worker, b"", client, b"", _, *_] as message if client in hands.get(worker, []):
+                        hands[worker].remove(client)
+                        front.send_multipart(message[2:])
+            elif front in heard:
+                match front.recv_multipart():
+                    case [client, b"", _, *_] as message:
+                        worker = min(free, key=lambda name: (len(hands[name]), last[name]))
+                        hands[worker].append(client)
+                        last[worker] = max(last.values()) + 1
+                        back.send_multipart([worker, b"", *message])
