@@ -182,6 +182,12 @@ class Scene:
         events = [e for e in self.recording.events if e.kind == "receive" and e.actor in actors]
         return [e for e in events if e.socket.split()[0] == kind]
 
+    def heard(self, kind: str, actor: str) -> list[bytes]:
+        """The first frame of each message that sockets of this type of an answer's have received before it sent any."""
+        first = self.first("send", actor)
+        events = [e for e in self.received(kind) if first is None or e.at < first.at]
+        return [e.frames[0] for e in events if isinstance(e.frames[0], bytes)]
+
     def abandon(self) -> None:
         """Stop the answers here, whatever they are doing."""
         self._over = True

@@ -172,7 +172,9 @@ class Hall:
     def _know(self, said: bytes) -> None:
         """Let the answer read this, and give one that begins too early then the time to do so."""
         began = time.monotonic()
-        self.answer.until(lambda: said in self._heard() or self._begun(), max(LEAST, self._patience), self._look)
+        self.answer.until(
+            lambda: said in self.scene.heard("XPUB", ENTRY) or self._begun(), max(LEAST, self._patience), self._look
+        )
         self._patience -= time.monotonic() - began
 
     def held(self, who: str, seconds: float = HOLD) -> None:
@@ -187,15 +189,10 @@ class Hall:
     def _begun(self) -> bool:
         return any(listener.got for listener in self.listeners)
 
-    def _heard(self) -> Heard:
-        """What an XPUB of the answer's has received before its first message, as its trace tells."""
-        first = self.scene.first("send", ENTRY)
-        events = [event for event in self.scene.received("XPUB") if first is None or event.at < first.at]
-        return [event.frames[0] for event in events if isinstance(event.frames[0], bytes)]
-
     def _early(self, happened: str) -> NoReturn:
         """It published before everybody was there. Its trace tells what it knew then, and so why."""
-        heard, first = self._heard(), self.scene.first("send", ENTRY)
+        self.answer.until(lambda: self.scene.first("send", ENTRY), LEAST, after=LEAST)  # its trace comes later
+        heard, first = self.scene.heard("XPUB", ENTRY), self.scene.first("send", ENTRY)
         known = len(_there(heard, _named))
         if heard:
             happened += f" It had heard {len(heard)} messages, and knew of {known} of {self.subscribers} subscribers."
@@ -242,7 +239,7 @@ class Hall:
 
     def _idle(self) -> None:
         """All are there, and nothing has been published."""
-        heard = self._heard()
+        heard = self.scene.heard("XPUB", ENTRY)
         happened = f"{BEGIN:g} s after the last of {self.subscribers} subscribers had come, your function stood "
         event = next((e for e in reversed(self.scene.recording.events) if e.actor == ENTRY and e.frames), None)
         gone = [_named(said[1:]) for said in heard if said[:1] == b"\0"]

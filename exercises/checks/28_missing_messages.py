@@ -159,7 +159,9 @@ class Desk:
         began = time.monotonic()
         reader.may.set()
         self.answer.until(
-            lambda: b"\1" + reader.section in self._heard() or self._begun(), max(LEAST, self._patience), self._look
+            lambda: b"\1" + reader.section in self.scene.heard("XPUB", ENTRY) or self._begun(),
+            max(LEAST, self._patience),
+            self._look,
         )
         self._patience -= time.monotonic() - began
 
@@ -174,19 +176,14 @@ class Desk:
     def _begun(self) -> bool:
         return any(reader.got for reader in self.readers)
 
-    def _heard(self) -> list[bytes]:
-        """What an XPUB of the answer's has received before its first message, as its trace tells."""
-        first = self.scene.first("send", ENTRY)
-        events = [event for event in self.scene.received("XPUB") if first is None or event.at < first.at]
-        return [event.frames[0] for event in events if isinstance(event.frames[0], bytes)]
-
     def _informed(self) -> bool:
         """Whether it had heard of every reader before its first message."""
-        return {b"\1" + section for section in self.sections} <= set(self._heard())
+        return {b"\1" + section for section in self.sections} <= set(self.scene.heard("XPUB", ENTRY))
 
     def _early(self, happened: str, unheard: str = "") -> NoReturn:
         """Somebody misses the beginning. The answer's trace tells what it knew when it published, and so why."""
-        heard, first = self._heard(), self.scene.first("send", ENTRY)
+        self.answer.until(lambda: self.scene.first("send", ENTRY), LEAST, after=LEAST)  # its trace comes later
+        heard, first = self.scene.heard("XPUB", ENTRY), self.scene.first("send", ENTRY)
         bound = self.scene.joined("bind", self.ends[1])
         if first is None or bound is None:
             raise NotYet(BEGINNING, happened)
@@ -294,7 +291,7 @@ class Desk:
             raise NotYet(DROPPED, f"{happened}, and the other one had got all that was due.", event)
         if told and 0 < sent < len(self.reports):
             raise NotYet(SHORT, f"{happened}. Your function sent {sent} of {len(self.reports)} and returned.", event)
-        if told:
+        if told and got:
             raise NotYet(LOST, f"{happened}: the last did not come any more when your function had returned.", event)
         raise NotYet("", f"{happened}; your function stood {self.answer.stood()}.", event)
 

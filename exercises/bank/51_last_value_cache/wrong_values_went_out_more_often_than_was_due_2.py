@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: values went out more than once.
+# Not yet: values went out more often than was due.
 
 import zmq
 

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: what is no subscription was answered.
+
+import zmq
+
+
+class Shelf:
+    def __init__(self):
+        self.values = {}
+
+    def put(self, topic, value):
+        if value:
+            self.values[topic] = value
+        else:
+            self.values.pop(topic, None)
+
+    def below(self, prefix):
+        return [[topic, value] for topic, value in self.values.items() if topic.startswith(prefix)]
+
+
+def cache(ctx, upstream, downstream):
+    shelf = Shelf()
+    with ctx.socket(zmq.SUB) as sub, ctx.socket(zmq.XPUB) as xpub:
+        xpub.xpub_verbose = True
+        xpub.sndhwm = 0
+        sub.rcvhwm = 0
+        xpub.bind(downstream)
+        sub.subscribe(b"")
+        sub.connect(upstream)
+        while True:
+            ready, _, _ = zmq.select([sub, xpub], [], [])
+            if sub in ready:
+                frames = sub.recv_multipart()
+                if len(frames) == 2:
+                    shelf.put(*frames)
+                    xpub.send_multipart(frames)
+            if xpub in ready:
+                frames = xpub.recv_multipart()
+                if len(frames) == 1 and frames[0][:1] in (b"\0", b"\1"):
+                    for pair in shelf.below(frames[0][1:]):
+                        xpub.send_multipart(pair)
