@@ -32,6 +32,7 @@ ALL = "a subscription to everything was not answered"
 SECOND = "the second subscriber of a topic got nothing"
 EMPTY = "an empty value was kept as a value"
 BLANK = "a value that is not empty was taken for empty"
+NEWS = "those who listen did not get what was said"
 UNTOLD = "those who listen were not told that a value was taken back"
 BACK = "a value that had been taken back was handed out"
 OTHERS = "with one topic others were taken back"
@@ -60,6 +61,7 @@ LABELS = {
     "that?",
     EMPTY: "what is in your dictionary when a topic has been taken back?",
     BLANK: "which one value has no byte?",
+    NEWS: "what becomes of a message, beside what you remember of it?",
     UNTOLD: "who has the old value still, and from whom does it learn that it is gone?",
     BACK: "what has to become of the old value when an empty one comes?",
     OTHERS: "which names are to go when `tea` is taken back, and which begin with it?",
@@ -164,13 +166,15 @@ class Kitchen:
         def there() -> bool:
             return b"\1" in self._heard and os.path.exists(path)
 
-        self.answer.until(lambda: there() or self.scene.joined("connect", self.upstream), START)
-        if self.answer.until(there, SUBSCRIBE):
+        def exchanged() -> Event | None:
+            return self.scene.joined("bind", self.upstream) or self.scene.joined("connect", self.downstream)
+
+        self.answer.until(lambda: there() or exchanged() or self.scene.joined("connect", self.upstream), START)
+        if not exchanged() and self.answer.until(there, SUBSCRIBE):
             return
         self._ended()
-        for how, where in (("bind", self.upstream), ("connect", self.downstream)):
-            if event := self.scene.joined(how, where):
-                raise NotYet(EXCHANGED, f"Your function {how}s to {where!r}.", event)
+        if event := exchanged():
+            raise NotYet(EXCHANGED, f"Your function {event.kind}s to {event.detail!r}.", event)
         event = self.scene.joined("connect", self.upstream)
         if event and b"\1" not in self._heard:
             happened = "Your function connected, and the publisher heard of no subscription to everything; it stood"
@@ -280,7 +284,7 @@ class Kitchen:
         if received.count(frames) < self.said.count(frames):
             for kind in ("SUB", "XSUB"):
                 self._slept(said, kind)
-        raise NotYet(UNTOLD if frames[1:] == (b"",) else "", f"{said}.", self._event())
+        raise NotYet(UNTOLD if frames[1:] == (b"",) else NEWS, f"{said}.", self._event())
 
     def _unanswered(self, guest: Guest, prefix: bytes, lacks: list[bytes], second: bool, read: bool) -> NoReturn:
         """A subscription was made, and not all came that is due."""

@@ -8,7 +8,7 @@ def desk(ctx, reports, news, sections, count):
     """Take so many reports, number them, and publish each to whoever reads its section.
 
     reports   bind a PULL here: reporters connect and push reports of two frames or of three,
-              [section][headline] or [section][headline][photo]
+              [section][headline] or [section][headline][photo]; a frame may be empty, a section is not
     news      bind here and publish each report as [section][number][headline], and with its photo as
               [section][number][headline][photo]. The number is decimal digits, b"1" for the report that
               came first, b"2" for the next, whatever their sections
