@@ -1,24 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Let a key be deleted, also while a replica fetches its snapshot."""
 
-import ast
 import contextlib
-import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import zmq
-from exercises.scene import Answer, NotYet, Observed, Scene, TookTooLong, unexpected
 
 from diagrams.recording import Event
 from exercises.answer import Call
+from exercises.clock import NOT_LATER, NOT_PLAYED, OWN_CLOCK, TOO_OFTEN, Clock, played
+from exercises.scene import NotYet, Observed, Scene
 from patterns.clone import HUGZ, ICANHAZ, Server
-from patterns.shell import NEVER, Close, Effect, Open, Result, Send, Subscribe
+from patterns.shell import Effect
 
 ENTRY = "replica"
-
 
 HINTS = (
     "Every word of the stream is worth a look at its number, before you look at its key. What do you have to know of "
@@ -59,7 +56,14 @@ NEXT = "the next batch was not asked for"
 MIXED = "the pairs of two snapshots were mixed"
 HUGGED = "a sign of life was taken for an update"
 SHOWN = "a complete state was not given"
-NOT_PLAYED = "no core was given to the shell"
+UNDER = "the snapshot's pairs were put over the updates that had waited"
+OLDER = "a state was given that is older than one given before"
+NOTHING_NEW = "a state was given although nothing had changed"
+SKIPPED = "the next batch did not begin where the last one ended"
+NO_DICT = "a state was given that is no dict of bytes"
+INVENTED = "a state was given that the server never had"
+UNHEARD = "the stream was not subscribed to"
+ENDS = "another socket was opened than a SUB and a DEALER at their endpoints"
 
 LABELS = {
     EARLY: "what could you know of your subscription if you waited for the first word of the stream?",
@@ -87,56 +91,47 @@ LABELS = {
     MIXED: "what does a batch say that begins at pair 0?",
     HUGGED: "what is the key of a sign of life?",
     SHOWN: "when does whoever plays the core get to know that the state is new?",
+    UNDER: "which of the two is newer: a pair of the snapshot, or an update that waited for it?",
+    OLDER: "how new is the state that you have given, and how new may the server's oldest answer be?",
+    NOTHING_NEW: "which words leave the state as it is?",
+    SKIPPED: "how many pairs of this snapshot have you got, and of what does `n` count?",
+    NO_DICT: "which types do keys and values have on the wire, and in the state?",
+    INVENTED: "which frames of a message are keys, and which are values?",
+    UNHEARD: "what does a SUB hear that has subscribed to nothing?",
+    ENDS: "which type does a socket need that hears a stream, and which one that asks?",
+    NOT_LATER: "when does this core have anything to do that no message calls for?",
+    TOO_OFTEN: "when does this core have anything to do that no message calls for?",
+    OWN_CLOCK: "which clock does a core have when it is played at another speed?",
     NOT_PLAYED: "who is to call the core, and when does your function come back?",
 }
 
+EQUIVALENT = {
+    "line 9, more: 0": "the stream's numbers are higher",
+    "line 9, less: 0": "the stream's numbers are higher",
+    "line 12, more: 0": "it is set anew before it is used",
+    "line 12, less: 0": "it is set anew before it is used",
+    "line 12, swap: (0, {})": "both are set anew before they are used",
+    "line 12, drop: self.wanted, self.pairs = (0, {})": "both are set anew before they are used",
+    "line 13, drop: self.deadline = AT_ONCE": "whoever plays it ticks it first, and the tick sets it",
+}
+
 UPDATES, SNAPSHOTS = "inproc://updates", "inproc://snapshots"
-START = 5.0  # seconds of real time until the answer's process has begun
-PATIENCE = 3.0  # seconds of real time that the core has for one call
 STEP, GRACE = 1 / 64, 1.0  # seconds of the checker's clock from one event to the next; and until a gap must be answered
-MOST = 300  # ticks, and batches, in one life
+BATCHES = 20  # of one snapshot; it has four pairs at most
 OTHER = b"\0\0\0\0o"  # the routing id of another replica
+KEYS = ("tea", "egg", "milk", "jam", "salt")  # what a scene calls them; their names on the wire are drawn
 
 State = dict[bytes, bytes]
 
 
-def S(**pairs: str) -> State:
-    """A state by its keys and values."""
-    return {key.encode(): value.encode() for key, value in pairs.items()}
+class Keys:
+    """Makes states of a scene's keys and values."""
 
+    def __init__(self, *names: bytes) -> None:
+        self.names = dict(zip(KEYS, names, strict=True))
 
-@dataclass(frozen=True)
-class Shell:
-    """What the answer gets as its shell: it does with the core what the checker says, in the answer's own process."""
-
-    line: str
-
-    def __call__(self, ctx: zmq.Context, core: Any) -> None:
-        with zmq.Context(ctx).socket(zmq.PAIR) as line:  # a plain Context: this is no part of the scene
-            line.connect(self.line)
-            line.send(b"ready")
-            while (order := ast.literal_eval(line.recv().decode()))[0] != "end":
-                act, *arguments = order
-                effects = getattr(core, act)(*arguments)
-                if not isinstance(effects, (list, tuple, Iterator)):
-                    raise TypeError(f"{act} returned {effects!r} where a list of effects was expected")
-                plain = [_plain(effect) for effect in effects]  # a generator may set the deadline at its end
-                line.send(repr((repr(core.deadline), plain)).encode())
-
-
-def _plain(effect: Effect) -> tuple[Any, ...]:
-    match effect:
-        case Open(name, kind, endpoint, bind):
-            return "open", str(name), int(kind), str(endpoint), bool(bind)
-        case Close(name):
-            return "close", str(name)
-        case Subscribe(name, prefix):
-            return "subscribe", str(name), bytes(prefix)
-        case Send(name, frames):
-            return "send", str(name), [f if isinstance(f, bytes) else repr(f) for f in frames]
-        case Result(Mapping() as state):
-            return "result", dict(state)
-    return "odd", repr(effect)
+    def __call__(self, **pairs: str) -> State:
+        return {self.names[key]: value.encode() for key, value in pairs.items()}
 
 
 class House(Server):
@@ -148,25 +143,27 @@ class House(Server):
             del self.state[frames[0]]
 
 
-class Life:
-    """Plays one of the answer's cores with a clock that is a number, and is its server."""
+class Life(Clock):
+    """Plays one of the answer's cores, and is its server: whose state, sequence, and number of pairs in a batch."""
 
-    def __init__(self, scene: Scene, line: zmq.Socket, answer: Answer, server: Any, judging: bool) -> None:
-        self._scene, self._line, self._answer, self.judging = scene, line, answer, judging
+    def __init__(self, keys: Keys, judging: bool, server: tuple[State, int, int], scene: Scene, *how: Any) -> None:
+        self.keys, self.judging = keys, judging
         scene.recording = Observed()  # a picture shows one life
-        self.now, self.deadline, self._ticks = 0.0, -NEVER, 0
         self._open: dict[str, str] = {}  # the core's name of a socket: which it is
         self._opened, self._subscribed = 0, False
         self._heard = self._since = -1  # the last number in the stream; and the one that called for a snapshot
-        self._given = -1  # the sequence of the last batch since then
+        self._anew = False  # whether a snapshot has been asked for since then
+        self._given, self._pairs = -1, 0  # the sequence of the last batch since then, and how many pairs it led up to
+        self._void = False  # whether pairs of a snapshot have come that the server has forgotten
         self._asked: deque[tuple[int, list[bytes]]] = deque()  # on the how-many-th DEALER, and what
-        self._shown: list[tuple[State, float, Event | None]] = []  # since we looked last: what, when, after which event
-        self._last: State | None = None
+        self._shown: list[tuple[Any, float, Event | None]] = []  # since we looked last: what, when, after which event
+        self._last: Any = None
         self._event: Event | None = None  # the last message that it received
+        self._highest = 0
+        super().__init__(scene, *how)
         self.first(*server)
-        scene.recording.write("server", "bind", "PUB", (), "", "", UPDATES, 0.0)
-        scene.recording.write("server", "bind", "ROUTER", (), "", "", SNAPSHOTS, 0.0)
-        self._hear(START)
+        self.write("server", "bind", "PUB", (), "", "", UPDATES)
+        self.write("server", "bind", "ROUTER", (), "", "", SNAPSHOTS)
         self.wait(0.0)
 
     # the server
@@ -178,9 +175,13 @@ class Life:
 
     def change(self, key: str, value: str) -> list[bytes]:
         """The server's state changes. What the stream has to say of it is on its way, or lost."""
-        [said] = list(self.house.receive("changes", [key.encode(), value.encode()], self.now))
+        [said] = list(self.house.receive("changes", [self.keys.names[key], value.encode()], self.now))
         self.had.append(dict(self.house.state))
         return said.frames
+
+    def copied(self) -> None:
+        """Another replica asks for a snapshot as it is now, and so the server remembers it."""
+        list(self.house.receive("snapshots", [OTHER, ICANHAZ, self.house.sequence.to_bytes(8), bytes(8)], self.now))
 
     def say(self, key: str, value: str) -> None:
         self.hear(self.change(key, value))
@@ -193,10 +194,8 @@ class Life:
         if not self._asked:
             raise NotYet(silent, f"At {self.now:.2f} s there was no request for the server to answer.")
         which, frames = self._asked.popleft()
-        answers = list(self.house.receive("snapshots", [OTHER, *frames], self.now))
-        if not answers:
-            raise NotYet(FRAMES, f"The server dropped your request {_shown(frames)}.")
-        return which, answers[0].frames[1:]
+        [answer] = list(self.house.receive("snapshots", [OTHER, *frames], self.now))
+        return which, answer.frames[1:]
 
     # the replica
 
@@ -204,10 +203,11 @@ class Life:
         """A word of the stream reaches the replica."""
         self.wait(STEP)
         if "updates" not in self._open.values() or not self._subscribed:
-            raise NotYet("", f"At {self.now:.2f} s no SUB was open and subscribed to everything.")
+            raise NotYet(UNHEARD, f"At {self.now:.2f} s no SUB was open and subscribed to everything.")
         number, update = int.from_bytes(frames[1]), frames[0] != HUGZ
+        self._highest = max(self._highest, number, self.house.sequence)
         if number != self._heard + update or self._heard < 0:
-            self._since, self._given = number - update, -1
+            self._since, self._given, self._anew, self._void = number - update, -1, False, False
         self._heard = number
         self._bring("PUB", "SUB", "updates", frames)
 
@@ -216,28 +216,24 @@ class Life:
         self.wait(STEP)
         which, frames = batch
         if "snapshots" in self._open.values() and which == self._opened:
-            self._given = int.from_bytes(frames[1])
+            sequence, begin = int.from_bytes(frames[1]), int.from_bytes(frames[2])
+            self._void |= self._given not in (-1, sequence)
+            self._given, self._pairs = sequence, begin + len(frames[3:]) // 2
             self._bring("ROUTER", "DEALER", "snapshots", frames)
 
     def fetch(self, silent: str) -> None:
         """All that the replica asks for is answered at once."""
         self.give(self.take(silent))
-        for _ in range(MOST):
+        for _ in range(BATCHES):
             if not self._asked:
                 return
             self.give(self.take(silent))
-        raise NotYet("", f"By {self.now:.2f} s your core had asked for {MOST} batches.")
+        raise NotYet(NEXT, f"By {self.now:.2f} s your core had asked for {BATCHES} batches, and had not got on.")
 
     def wait(self, seconds: float) -> None:
-        """Tick the core whenever it wants to be, for so long."""
+        """Let so much time pass."""
         until = self.now + seconds
-        while self.deadline <= until:
-            now = self.now = max(self.now, self.deadline)
-            self._do("tick", now)
-            self._ticks += 1
-            if self._ticks > MOST or self.deadline <= now:
-                happened = f"You were ticked at {now:.2f} s, and then wanted the next tick at {self.deadline:.2f} s."
-                raise NotYet("", f"{happened} A shell would spin.")
+        self.until(until)
         self.now = until
 
     # what it did
@@ -246,25 +242,21 @@ class Life:
         """It must have asked anew, and shown nothing meanwhile."""
         self.wait(GRACE)
         for state, when, event in self._shown:
-            raise NotYet(label if state in wrong else "", f"At {when:.2f} s you gave {_told(state)}.", event)
-        if not self._asked:
-            raise NotYet(label, f"At {self.now:.2f} s your core did not ask for another snapshot.")
-
-    def forget(self) -> None:
-        """What it has asked for until now is of no interest any more."""
-        self._asked.clear()
+            raise NotYet(label if state in wrong else FIRST, f"At {when:.2f} s you gave {_told(state)}.", event)
+        if not self._anew:
+            raise NotYet(label, f"At {self.now:.2f} s your core had not asked for another snapshot.")
 
     def asks_nothing(self, label: str) -> None:
-        """It has not asked since."""
+        """It is complete, and needs no more."""
         if self._asked:
             raise NotYet(label, f"At {self.now:.2f} s your core asked for another snapshot.")
 
     def gives_nothing(self, label: str) -> None:
         for state, when, event in self._shown:
-            raise NotYet(label, f"At {when:.2f} s you gave {_told(state)}; it was not complete.", event)
+            raise NotYet(HUGGED if HUGZ in state else label, f"At {when:.2f} s you gave {_told(state)}.", event)
 
     def gives(self, silent: str, wrong: dict[str, list[State]] | None = None) -> None:
-        """The last that it gave is what the server has, and all before that is what the server had."""
+        """The last that it gave is what the server has, and all before that is what the server had, in this order."""
         state, shown, self._shown = self.house.state, self._shown, []
 
         def label(given: State) -> str:
@@ -273,105 +265,71 @@ class Life:
         for given, when, event in shown:
             if given not in self.had:
                 happened = f"At {when:.2f} s you gave {_told(given)}; the server has {_told(state)}."
-                raise NotYet(HUGGED if HUGZ in given else label(given), happened, event)
+                raise NotYet(HUGGED if HUGZ in given else label(given) or INVENTED, happened, event)
         if self._last != state:
             last = f"the last that you gave was {_told(self._last)}" if self._last is not None else "you gave no state"
             happened = f"At {self.now:.2f} s the server has {_told(state)}; {last}."
-            raise NotYet(label(self._last or {}) or ("" if shown else silent), happened, self._event)
+            raise NotYet(label(self._last or {}) or (SHOWN if shown else silent), happened, self._event)
         self.had = [state.copy()]
 
     # its shell
 
     def _bring(self, sender: str, receiver: str, socket: str, frames: list[bytes]) -> None:
-        write, shown = self._scene.recording.write, [_number(f) for f in frames]
-        write(
-            "server",
-            "send",
-            sender,
-            [ENTRY.encode(), *shown] if sender == "ROUTER" else shown,
-            "",
-            "",
-            "",
-            self.now,
-        )
-        write("server", "sent", sender, (), "", "", "", self.now)
-        write(ENTRY, "receive", receiver, shown, "server", sender, "", self.now)
-        self._event = self._scene.recording.events[-1]
-        name = next(name for name, which in self._open.items() if which == socket)
-        self._do("receive", name, frames, self.now)
+        shown = [_number(frame) for frame in frames]
+        self.says("server", sender, [ENTRY.encode(), *shown] if sender == "ROUTER" else shown)
+        self._event = self.write(ENTRY, "receive", receiver, shown, "server", sender)
+        self.receive(next(name for name, which in self._open.items() if which == socket), frames)
 
-    def _do(self, *order: Any) -> None:
-        with contextlib.suppress(zmq.Again):  # it has gone; we shall hear of that
-            self._line.send(repr(order).encode(), zmq.DONTWAIT)
-        deadline, effects = ast.literal_eval(self._hear().decode())
-        self.deadline = float(deadline)
-        for effect in effects:
-            self._effect(*effect)
-
-    def end(self) -> None:
-        with contextlib.suppress(zmq.Again):
-            self._line.send(repr(("end",)).encode(), zmq.DONTWAIT)
-
-    def _hear(self, patience: float = PATIENCE) -> bytes:
-        """What the shell in the answer's process says; or what became of the answer instead."""
-        until = time.monotonic() + patience
-        while not self._line.poll(20):
-            if self._answer.process.told:
-                outcome = next((o for o in self._answer.outcomes(0.1) if o.error), None)
-                if outcome:
-                    unexpected(outcome)
-                raise NotYet(NOT_PLAYED, "Your function returned, and nobody plays the core.")
-            if time.monotonic() > until:
-                raise TookTooLong(self._answer.stood())
-        return bytes(self._line.recv())
-
-    def _effect(self, kind: str, *what: Any) -> None:
-        write = self._scene.recording.write
-        which = self._open.get(what[0], "") if kind in ("close", "subscribe", "send") else ""
+    def effect(self, kind: str, *what: Any) -> None:
+        which = self._open.get(what[0], "") if kind != "result" else ""
         if kind == "open":
             known = {(zmq.SUB, UPDATES, False): "updates", (zmq.DEALER, SNAPSHOTS, False): "snapshots"}
             if what[1:] not in known:
-                raise NotYet("", "The core opened something else than a SUB and a DEALER to its endpoints.")
-            self._opened += known[what[1:]] == "snapshots" and what[0] not in self._open
+                raise NotYet(ENDS, f"At {self.now:.2f} s a socket of another type was opened, or to another endpoint.")
+            self._opened += known[what[1:]] == "snapshots" and not which
             self._open[what[0]] = known[what[1:]]
-            write(ENTRY, "connect", "SUB" if what[1] == zmq.SUB else "DEALER", (), "", "", what[2], self.now)
+            self.write(ENTRY, "connect", "SUB" if what[1] == zmq.SUB else "DEALER", (), "", "", what[2])
         elif kind == "close":
             self._open.pop(what[0], None)
             self._subscribed = self._subscribed and which != "updates"
             if which == "snapshots":  # what it asked for finds nobody
                 self._asked.clear()
-        elif kind == "subscribe" and which == "updates" and what[1] == b"":
-            self._subscribed = True
-        elif kind == "send" and which == "snapshots":
-            self._request(what[1])
-        elif kind == "result":
-            self._last = what[0]
-            self._shown.append((what[0], self.now, self._event))
+        elif kind == "subscribe":
+            self._subscribed |= which == "updates" and what[1] == b""
+        elif kind == "send":
+            self._request(what[1], which == "snapshots")
         else:
-            wanted = f"to {kind} on {what[0]!r}, where it cannot" if kind in ("send", "subscribe") else str(what[0])
-            raise NotYet("", f"The core wanted {wanted}.")
+            self._result(what[0])
 
-    def _request(self, frames: list[Any]) -> None:
-        write = self._scene.recording.write
-        if (
-            not all(isinstance(f, bytes) for f in frames)
-            or frames[:1] != [ICANHAZ]
-            or [*map(len, frames[1:])] != [8, 8]
-        ):
-            raise NotYet(FRAMES, f"At {self.now:.2f} s you sent {_shown(frames)}.")
-        write(ENTRY, "send", "DEALER", [_number(f) for f in frames], "", "", "", self.now)
-        event = self._scene.recording.events[-1]
-        write(ENTRY, "sent", "DEALER", (), "", "", "", self.now)
-        received = [ENTRY.encode(), *map(_number, frames)]
-        write("server", "receive", "ROUTER", received, ENTRY, "DEALER", "", self.now)
+    def _result(self, state: Any) -> None:
+        pairs = state.items() if isinstance(state, dict) else [("", "")]
+        if not all(isinstance(key, bytes) and isinstance(value, bytes) for key, value in pairs):
+            raise NotYet(NO_DICT, f"At {self.now:.2f} s you gave {state!r}.", self._event)
+        self._last = state
+        self._shown.append((state, self.now, self._event))
+
+    def _request(self, frames: list[Any], on_dealer: bool) -> None:
+        if not on_dealer or frames[:1] != [ICANHAZ] or [len(f) * isinstance(f, bytes) for f in frames[1:]] != [8, 8]:
+            raise NotYet(FRAMES, f"At {self.now:.2f} s you sent {_shown(frames)}{'' if on_dealer else ' on a SUB'}.")
+        event = self.says(ENTRY, "DEALER", [_number(frame) for frame in frames])
+        self.write("server", "receive", "ROUTER", [ENTRY.encode(), *map(_number, frames)], ENTRY, "DEALER")
         self._asked.append((self._opened, frames))
-        if self._heard < 0 and self.judging:
-            raise NotYet(EARLY, f"At {self.now:.2f} s you asked, and the stream had not said a word yet.", event)
         wanted, n = map(int.from_bytes, frames[1:])
-        if n and wanted != self._given and self.judging:
-            happened = f"At {self.now:.2f} s you asked for the pairs of {wanted} from {n} on; you had none of them."
-            raise NotYet(MIXED, happened, event)
-        if n == 0 and wanted < self._since and self.judging:
+        self._anew |= n == 0
+        if self.judging:
+            self._judge(wanted, n, event)
+
+    def _judge(self, wanted: int, n: int, event: Event) -> None:
+        said = f"At {self.now:.2f} s you asked for the pairs of {wanted} from {n} on"
+        if self._heard < 0:
+            raise NotYet(EARLY, f"At {self.now:.2f} s you asked, and the stream had not said a word yet.", event)
+        if wanted > self._highest:
+            raise NotYet(FRAMES, f"{said}; no number was higher than {self._highest}.", event)
+        if n and wanted != self._given:
+            raise NotYet(MIXED, f"{said}; you had none of them.", event)
+        if n and n > self._pairs:
+            raise NotYet(MIXED if self._void else SKIPPED, f"{said}; you had {self._pairs} of them.", event)
+        if n == 0 and wanted < self._since:
             raise NotYet(OLD, f"At {self.now:.2f} s you asked for {wanted} or higher.", event)
 
 
@@ -390,49 +348,47 @@ def _told(state: State | None) -> str:
 
 
 @contextlib.contextmanager
-def _lives(scene: Scene, *servers: tuple[State, int, int], judging: bool = True) -> Iterator[Iterator[Life]]:
+def _lives(
+    scene: Scene, keys: Keys, *servers: tuple[State, int, int], judging: bool = True
+) -> Iterator[Iterator[Life]]:
     """One life of the answer's core for each server: its state, its sequence, and how many pairs make a batch."""
-    with contextlib.ExitStack() as stack:
-        lines, calls = [], []
-        for k in range(len(servers)):
-            line = stack.enter_context(zmq.Context(scene.stage.context).socket(zmq.PAIR))
-            line.linger = 0
-            line.bind(scene.stage.endpoint(f"line-{k}"))
-            lines.append(line)
-            calls.append(Call((UPDATES, SNAPSHOTS, Shell(scene.stage.endpoint(f"line-{k}")))))
-        answer = scene.answer(*calls)
-        answer.begun()
+    with played(scene, *[lambda shell: Call((UPDATES, SNAPSHOTS, shell))] * len(servers)) as (answer, lines):
 
         def live() -> Iterator[Life]:
             for line, server in zip(lines, servers, strict=True):
-                life = Life(scene, line, answer, server, judging)
+                life = Life(keys, judging, server, scene, answer, line)
                 yield life
                 life.end()
 
         yield live()
 
 
+def _drawn(scene: Scene) -> tuple[Keys, int]:
+    """Keys, and a number to begin with: of more than one byte."""
+    return Keys(*scene.words(len(KEYS))), scene.random.randrange(300, 900)
+
+
 def around(scene: Scene) -> None:
     """updates on both sides of the snapshot's number"""
-    with _lives(scene, (S(tea="hot", egg="raw"), 10, 1000), (S(tea="hot"), 10, 1000)) as lives:
+    S, first = _drawn(scene)
+    with _lives(scene, S, (S(tea="hot", egg="raw"), first, 1000), (S(tea="hot"), first, 1000)) as lives:
         it = next(lives)
         it.wait(GRACE)
         it.beat()
         it.say("tea", "11")
         it.say("egg", "12")
         snapshot = it.take(NEVER_ASKED)
-        it.say("tea", "13")
-        it.say("jam", "14")
+        it.say("jam", "13")
+        it.say("tea", "14")
         it.gives_nothing(FIRST)
         it.give(snapshot)
-        one_off = S(tea="11", egg="12", jam="14")
-        it.gives(SHOWN, {THROWN: [S(tea="11", egg="12")], ONE_OFF: [one_off]})
+        under, one_off = S(tea="11", egg="12", jam="13"), S(tea="14", egg="12")
+        it.gives(SHOWN, {THROWN: [S(tea="11", egg="12")], UNDER: [under], ONE_OFF: [one_off]})
         it.say("egg", "15")
         it.gives(SHOWN)
-        it.forget()
         it.beat()
         it.asks_nothing(NOT_LOST)
-        it.gives(SHOWN)
+        it.gives_nothing(NOTHING_NEW)
 
         it = next(lives)
         it.beat()
@@ -440,7 +396,6 @@ def around(scene: Scene) -> None:
         on_its_way = [it.change("tea", "12"), it.change("tea", "13")]
         it.give(it.take(NEVER_ASKED))
         it.gives(SHOWN, {AGAIN: [S(tea="11")]})
-        it.forget()
         for word in on_its_way:
             it.hear(word)
             it.asks_nothing(NO_GAP)
@@ -452,8 +407,9 @@ def around(scene: Scene) -> None:
 
 def deletions(scene: Scene) -> None:
     """deletions beside a snapshot that is fetched"""
+    S, first = _drawn(scene)
     start = S(tea="hot", egg="raw", milk="cold", jam="red")
-    with _lives(scene, (S(tea="hot", egg="raw"), 10, 1000), (start, 10, 2)) as lives:
+    with _lives(scene, S, (S(tea="hot", egg="raw"), first, 1000), (start, first, 2)) as lives:
         it = next(lives)
         it.beat()
         it.fetch(NEVER_ASKED)
@@ -486,8 +442,11 @@ def deletions(scene: Scene) -> None:
 
 def gaps(scene: Scene) -> None:
     """lost updates and a new server"""
+    S, first = _drawn(scene)
     start, three = S(tea="hot", egg="raw"), S(tea="hot", egg="raw", jam="red")
-    with _lives(scene, (start, 10, 1000), (three, 10, 2), (start, 100, 1000)) as lives:
+    with _lives(
+        scene, S, (start, first, 1000), (three, first, 2), (start, first + 90, 1000), (start, first, 1000)
+    ) as lives:
         it = next(lives)
         it.beat()
         it.fetch(NEVER_ASKED)
@@ -513,21 +472,57 @@ def gaps(scene: Scene) -> None:
         it.say("egg", "13")
         it.give(old)
         missed = [S(tea=tea, egg=egg, jam="red") for tea in ("hot", "11") for egg in ("raw", "13")]
-        it.gives_nothing(BEFORE if it._asked else DURING)
+        it.gives_nothing(BEFORE if it._anew else DURING)
         it.asks(DURING, missed)
         it.fetch(DURING)
         it.gives(SHOWN)
 
-        _another_server(next(lives))
+        _another_server(next(lives), S)
+
+        it = next(lives)
+        it.beat()
+        late = it.take(NEVER_ASKED)
+        it.change("tea", "11")
+        it.say("jam", "12")
+        it.asks(DURING)
+        it.give(late)
+        it.gives_nothing(BEFORE)
+        it.fetch(DURING)
+        it.gives(SHOWN)
 
 
-def _another_server(it: Life) -> None:
+def ahead(scene: Scene) -> None:
+    """a gap behind a snapshot that is ahead of the stream"""
+    S, first = _drawn(scene)
+    with _lives(scene, S, (S(tea="hot"), first, 1000)) as lives:
+        it = next(lives)
+        it.beat()
+        words = []
+        for value in ("11", "12", "13", "14"):
+            words.append(it.change("tea", value))
+            it.copied()
+        it.fetch(NEVER_ASKED)
+        it.gives(SHOWN, {AGAIN: [S(tea="13")]})
+        it.hear(words[0])
+        it.hear(words[2])
+        it.wait(GRACE)
+        if it._asked:  # it has all that was lost, and need not ask
+            it.fetch(GAP)
+        it.gives(SHOWN, {OLDER: [S(tea="13"), S(tea="12")], AGAIN: [S(tea="13")]})
+        it.hear(words[3])
+        it.say("egg", "15")
+        it.gives(SHOWN)
+
+
+def _another_server(it: Life, S: Keys) -> None:
     it.beat()
-    it.take(NEVER_ASKED)  # the server dies with the answer
+    late = it.take(NEVER_ASKED)
     it.say("tea", "101")
     it.first(S(jam="red"), 3)
     it.beat()
     it.asks(RESTART)
+    it.give(late)
+    it.gives_nothing(BEFORE)
     it.fetch(RESTART)
     it.gives(SHOWN, {STALE: [S(jam="red", tea="101")]})
     it.say("jam", "4")
@@ -543,10 +538,11 @@ def _another_server(it: Life) -> None:
 
 def batches(scene: Scene) -> None:
     """a snapshot in batches that begins anew"""
+    S, first = _drawn(scene)
     start = S(tea="hot", egg="raw", milk="cold", jam="red")
-    with _lives(scene, (S(tea="hot"), 10, 1000), (start, 10, 2)) as lives:
+    with _lives(scene, S, (S(tea="hot"), first, 1000), (start, first, 2)) as lives:
         it = next(lives)
-        list(it.house.receive("snapshots", [OTHER, ICANHAZ, (10).to_bytes(8), bytes(8)], it.now))
+        it.copied()
         it.change("egg", "11")
         it.say("jam", "12")
         it.fetch(NEVER_ASKED)
@@ -567,7 +563,8 @@ def batches(scene: Scene) -> None:
 
 def fair_weather(scene: Scene) -> None:
     """a snapshot in two batches, and two updates"""
-    with _lives(scene, (S(tea="hot", egg="raw", jam="red"), 10, 2), judging=False) as lives:
+    S = Keys(*(key.encode() for key in KEYS))
+    with _lives(scene, S, (S(tea="hot", egg="raw", jam="red"), 10, 2), judging=False) as lives:
         it = next(lives)
         it.beat()
         if it._asked:
@@ -578,4 +575,4 @@ def fair_weather(scene: Scene) -> None:
 
 
 TRY = fair_weather
-SCENES = (around, deletions, gaps, batches)
+SCENES = (around, deletions, gaps, batches, ahead)

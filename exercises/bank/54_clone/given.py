@@ -20,12 +20,16 @@ class Replica:
 
     Ask only when the stream has spoken, for a snapshot that is not older than its first word, and again when something
     was lost, for one that is not older than the word that showed it. Until it is there the replica is not complete.
-    Give Result(state), a dict, when the state is complete, and each time it changes after that. It has what the server
-    has: no state is given that the server did not have, and none that is older than one given before.
+    Give Result(state), a dict of bytes, when the state is complete, and after that for each update, unless it changes
+    nothing; none for a sign of life. It has what the server has: no state is given that the server did not have, and
+    none that is older than one given before. (The stream may be behind a snapshot, and the server may still have
+    older ones. Where a number goes down, another server counts, whose states are all newer.)
 
-    A number is 8 bytes, the high one first. On the DEALER nothing is lost as long as it is open. Whoever plays this
-    core calls tick(now) first, and again when `now` has reached `deadline`, and receive(socket, frames, now) for every
-    message. Both return a list of effects. After a tick the deadline lies later than `now`.
+    A number is 8 bytes, the high one first; no key is HUGZ. On the DEALER nothing is lost as long as it is open, and
+    every request is answered in its turn, if late: perhaps by a server that is gone since. Whoever plays this core
+    calls tick(now) first, and again when `now` has reached `deadline`, and receive(socket, frames, now) for every
+    message. Both return a list of effects. After a tick the deadline lies later than `now`: it is the time of what is
+    to be done next, NEVER if there is nothing.
     """
 
     def __init__(self, updates, snapshots):

@@ -9,8 +9,8 @@ from patterns.shell import AT_ONCE, NEVER, Open, Result, Send, Subscribe
 class Replica:
     def __init__(self, updates, snapshots):
         self.ends, self.deadline = (updates, snapshots), AT_ONCE
-        self.state, self.at = None, -1
-        self.heard, self.since = None, 0
+        self.state, self.at, self.top = None, -1, -1
+        self.heard, self.open = None, 0
         self.latest = {}
         self.fetched, self.pairs = None, []
 
@@ -28,26 +28,34 @@ class Replica:
         key, _, value = frames
         step = 0 if key == b"HUGZ" else 1
         if self.heard is None or number - step != self.heard:
-            self.since, self.state, self.fetched, self.pairs, self.latest = number, None, None, [], {}
-            yield Send("snapshots", [b"ICANHAZ?", frames[1], bytes(8)])
+            if self.heard is not None and number < self.heard:
+                self.top = -1
+            self.state, self.fetched, self.pairs, self.latest = None, None, [], {}
+            yield self.ask(max(number, self.top), 0)
         self.heard = number
         if step:
             self.latest[key] = number, value
             if self.state is not None:
                 yield from self.apply(key)
 
+    def ask(self, number, first):
+        self.open += 1
+        return Send("snapshots", [b"ICANHAZ?", number.to_bytes(8), first.to_bytes(8)])
+
     def fetch(self, word, number, first, pairs):
-        if number < self.since or self.state is not None:
-            return
+        self.open -= 1
+        if self.open:
+            return  # somebody asked again meanwhile
         if first == 0:
             self.fetched, self.pairs = number, []
         if (number, 2 * first) != (self.fetched, len(self.pairs)):
             return
         self.pairs += pairs
         if word == b"KVSYNC":
-            yield Send("snapshots", [b"ICANHAZ?", number.to_bytes(8), (len(self.pairs) // 2).to_bytes(8)])
+            yield self.ask(number, len(self.pairs) // 2)
             return
         self.state, self.at = dict(zip(self.pairs[::2], self.pairs[1::2])), number
+        self.top = number
         for key in list(self.latest):
             list(self.apply(key))
         yield Result(dict(self.state))
@@ -55,6 +63,7 @@ class Replica:
     def apply(self, key):
         number, value = self.latest.pop(key)
         if number > self.at:
+            self.top = max(self.top, number)
             if value:
                 self.state[key] = value
             elif key in self.state:

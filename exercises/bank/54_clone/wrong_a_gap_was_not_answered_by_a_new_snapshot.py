@@ -32,7 +32,7 @@ class Replica:
         return effects + (self.catch_up() if self.complete and update else [])
 
     def begin(self, sequence):
-        self.complete, self.wanted, self.pairs, self.news = False, sequence, {}, []
+        self.complete, self.wanted, self.pairs, self.news = False, max(sequence, self.sequence), {}, []
         return [Close("snapshots"), Open("snapshots", zmq.DEALER, self.snapshots), self.ask()]
 
     def ask(self):

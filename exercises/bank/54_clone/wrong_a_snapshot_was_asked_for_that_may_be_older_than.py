@@ -24,6 +24,8 @@ class Replica:
 
     def word(self, key, number, value):
         sequence, update = int.from_bytes(number), key != b"HUGZ"
+        if self.heard is not None and sequence < self.heard:
+            self.sequence = 0  # another server, whose numbers have nothing to do with those of the first
         follows = self.heard is not None and sequence == self.heard + update
         self.heard = sequence
         effects = [] if follows else self.begin(sequence)

@@ -24,6 +24,8 @@ class Replica:
 
     def word(self, key, number, value):
         sequence, update = int.from_bytes(number), key != b"HUGZ"
+        if self.heard is not None and sequence < self.heard:
+            self.sequence = 0  # another server, whose numbers have nothing to do with those of the first
         follows = self.heard is not None and sequence == self.heard + update
         self.heard = sequence
         effects = [] if follows else self.begin(sequence)
@@ -32,7 +34,7 @@ class Replica:
         return effects + (self.catch_up() if self.complete and update else [])
 
     def begin(self, sequence):
-        self.complete, self.wanted, self.pairs, self.news = False, sequence, {}, []
+        self.complete, self.wanted, self.pairs, self.news = False, max(sequence, self.sequence), {}, []
         return [Close("snapshots"), Open("snapshots", zmq.DEALER, self.snapshots), self.ask()]
 
     def ask(self):
