@@ -16,8 +16,8 @@ def broker(ctx, frontend, backend):
     is for you: no service gets it, and the body of its reply is the one frame b"PONG". A ping is answered at once,
     also while the services are busy, and while there are none. A request that comes while there are none waits for
     the first; no ping will follow it before that. A message from a client that has no empty frame is no request:
-    drop it. The broker ends when its Context does: what waits then raises zmq.ContextTerminated, which you let
-    through.
+    drop it. A reply whose client has gone is dropped, too. The broker ends when its Context does: what waits then
+    raises zmq.ContextTerminated, which you let through.
     """
     with ctx.socket(zmq.ROUTER) as clients, ctx.socket(zmq.DEALER) as services:
         clients.bind(frontend)

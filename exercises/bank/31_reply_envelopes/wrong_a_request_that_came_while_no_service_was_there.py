@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: a request that came while no service was there was lost.
+
+import zmq
+
+
+def broker(ctx, frontend, backend):
+    with ctx.socket(zmq.ROUTER) as clients, ctx.socket(zmq.DEALER) as services:
+        clients.bind(frontend)
+        services.bind(backend)
+        poller = zmq.Poller()
+        poller.register(clients, zmq.POLLIN)
+        poller.register(services, zmq.POLLIN)
+        while True:
+            ready = dict(poller.poll())
+            if services in ready:
+                clients.send_multipart(services.recv_multipart())
+            if clients in ready:
+                frames = clients.recv_multipart()
+                if b"" not in frames:
+                    continue
+                end = frames.index(b"")
+                if frames[end + 1 :] == [b"PING"]:
+                    clients.send_multipart(frames[: end + 1] + [b"PONG"])
+                else:
+                    try:
+                        services.send_multipart(frames, zmq.DONTWAIT)
+                    except zmq.Again:
+                        pass  # nobody there
