@@ -240,7 +240,7 @@ def test_the_gate_from_the_shell(capsys: pytest.CaptureFixture[str], monkeypatch
     first = task.load("11")
     vars(first)["bank"] = (
         Banked("right_a_number", "passed", "", "take = 1"),
-        Banked("wrong_nothing", "not yet", "it did not wait at all", first.solution),
+        Banked("wrong_nothing", "not yet", "it gave up before the time was over", first.solution),
     )
     monkeypatch.setattr(task, "load", lambda name: first)
     rows = marked(capsys, shell.main(["prove", "--quick", "11_start_here"]))
