@@ -32,6 +32,8 @@ FRAMES = 6  # lines of a traceback
 NAME = "<your answer>"
 _OURS: set[int] = set()  # the Contexts in which a socket may be opened without a word
 BEGINS, ENDS = "begins", "ends"  # what is noted of a call
+SET = "an option on its caller's Context"
+Before = tuple[list[threading.Thread], dict[int, Any]]  # the threads that ran, and the Context's options
 OWN = ".own"  # ends the path of a file that tells of a socket in another Context
 
 
@@ -82,8 +84,8 @@ def perform(ctx: zmq.Context[Any], source: str, entry: str, calls: Sequence[Call
     _limit_memory()
     os.chdir(os.path.dirname(dump))
     module = _module(source)
-    threads = threading.enumerate()
-    outcome = _tried(ctx, source, threads, lambda: exec(_compiled(source), module.__dict__))
+    before = threading.enumerate(), dict(ctx.sockopts)
+    outcome = _tried(ctx, source, before, lambda: exec(_compiled(source), module.__dict__))
     if outcome.raised:
         return [outcome]
     role = getattr(module, entry, None)
@@ -92,7 +94,7 @@ def perform(ctx: zmq.Context[Any], source: str, entry: str, calls: Sequence[Call
     outcomes = []
     for call in calls:
         note(dump, BEGINS)
-        outcome = _tried(ctx, source, threads, lambda call=call: role(ctx, *call.args, **call.options))
+        outcome = _tried(ctx, source, before, lambda call=call: role(ctx, *call.args, **call.options))
         note(dump, ENDS)
         outcomes.append(outcome)
         if outcome.raised and "TimeoutError" not in outcome.raised:
@@ -132,13 +134,13 @@ def _watch(ctx: zmq.Context[Any], note: str) -> None:
     zmq.Socket.__init__ = watched  # type: ignore[method-assign]
 
 
-def _tried(ctx: zmq.Context[Any], source: str, threads: list[threading.Thread], act: Callable[[], Any]) -> Outcome:
-    """What comes of something that the answer does. `threads` are those that ran before it."""
+def _tried(ctx: zmq.Context[Any], source: str, before: Before, act: Callable[[], Any]) -> Outcome:
+    """What comes of something that the answer does."""
     process, start = os.getpid(), monotonic()
     try:
         value = act()
         seconds = monotonic() - start
-        return Outcome(_plain(value), seconds=seconds, left_open=_open(ctx), left=_left(threads))
+        return Outcome(_plain(value), seconds=seconds, left_open=_open(ctx), left=_left(ctx, before))
     except BaseException as error:
         seconds = monotonic() - start
         traceback.clear_frames(error.__traceback__)  # what they hold may be large, or an open socket
@@ -161,10 +163,13 @@ def _open(ctx: zmq.Context[Any]) -> int:
     return sum(not s.closed for s in list(ctx._sockets))
 
 
-def _left(threads: list[threading.Thread]) -> tuple[str, ...]:
+def _left(ctx: zmq.Context[Any], before: Before) -> tuple[str, ...]:
     """What the answer started and did not end, in words."""
+    threads, options = before
     ours = [*threads, collector.thread]  # pyzmq starts a thread of its own with the first message that is not copied
     left = [f"the thread {t.name!r}" for t in threading.enumerate() if t not in ours]
+    if ctx.sockopts != options:
+        left.append(SET)
     try:
         if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             left.append("a process")

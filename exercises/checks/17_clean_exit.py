@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from exercises.answer import Call, Outcome
+from exercises.answer import SET, Call, Outcome
 from exercises.scene import Answer, Mute, NotYet, Scene, TookTooLong, unexpected
 
 ENTRY = "post"
@@ -40,8 +40,8 @@ ENDED = "a receipt for another letter ended the wait"
 ERROR = "an error came back where False was due"
 NEITHER = "what came back is neither True nor False"
 LEFT = "a socket was left open"
-
 LABELS = {
+    CALLERS: "whose sockets take over what is set on a Context, and for how long?",
     SENT: "what does a `send` that has returned say about the reader?",
     KEPT: "what does a closed socket go on doing, and for how long?",
     ABSENT: "which of your sockets sends the letter, to whom, and when is it closed?",
@@ -152,6 +152,8 @@ def _outcomes(answer: Answer, times: Sequence[float]) -> list[Outcome]:
 def _closed(outcomes: Sequence[Outcome]) -> None:
     if any(outcome.left_open for outcome in outcomes):
         raise NotYet(LEFT, "Your function had returned, and a socket of its Context was still open.")
+    if any(SET in outcome.left for outcome in outcomes):
+        raise NotYet(CALLERS, "Your function had returned, and the Context had another option than when it was called.")
 
 
 def _early(outcome: Outcome, seconds: float, when: str) -> None:
