@@ -194,7 +194,8 @@ def main() -> None:
     os.dup2(2, 1)  # what a peer prints is no verdict
 
     def tell(verdict: Verdict) -> None:
-        told.write(json.dumps({"seal": order["seal"]} | {k: _sayable(v) for k, v in verdict.__dict__.items()}))
+        said = verdict.__dict__ if order["mode"] == "calls" else {k: _sayable(v) for k, v in verdict.__dict__.items()}
+        told.write(json.dumps({"seal": order["seal"]} | said))
         told.flush()
 
     def alarm(number: int, frame: object) -> None:
