@@ -40,6 +40,8 @@ ENDED = "a receipt for another letter ended the wait"
 ERROR = "an error came back where False was due"
 NEITHER = "what came back is neither True nor False"
 LEFT = "a socket was left open"
+CALLERS = "something was set on the caller's Context"
+
 LABELS = {
     CALLERS: "whose sockets take over what is set on a Context, and for how long?",
     SENT: "what does a `send` that has returned say about the reader?",
