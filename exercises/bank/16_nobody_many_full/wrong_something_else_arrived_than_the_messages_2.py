@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: it waited for somebody who never came.
+# Not yet: something else arrived than the messages.
 
+import contextlib
 import math
 
 import zmq
@@ -14,7 +15,9 @@ def hand_out(ctx, messages, endpoints, room, patience):
             push.immediate = 1
             push.sndhwm = room
             push.connect(endpoint)
-            while waiting and push.poll(None, zmq.POLLOUT):
-                push.send(waiting.pop(0))
+            while waiting and push.poll(math.ceil(patience * 1000), zmq.POLLOUT):
+                with contextlib.suppress(zmq.Again):  # who was there has just gone
+                    push.send_multipart([b"", waiting[0]], zmq.DONTWAIT)
+                    waiting.pop(0)
         left.append(waiting)
     return left

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: it waited for somebody who never came.
+# Not yet: it did not give up after its patience.
 
 import zmq
 

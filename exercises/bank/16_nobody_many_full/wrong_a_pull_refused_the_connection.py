@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: it published, and a PUB does not say what it drops.
+# Not yet: a PULL refused the connection.
 
 import zmq
 

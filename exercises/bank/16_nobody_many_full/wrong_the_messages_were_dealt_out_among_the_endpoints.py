@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: each message went to one endpoint only.
+# Not yet: the messages were dealt out among the endpoints.
 
 import zmq
 
