@@ -9,16 +9,15 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
+from typing import NoReturn, Self
 
 import zmq
 
 from diagrams.recording import Event
 from exercises.answer import Call, Outcome, aside
-from exercises.scene import Answer, NotYet, Scene, TookTooLong, unexpected
+from exercises.scene import LOOK, NotYet, Scene, TookTooLong, unexpected
 
 ENTRY = "serve"
-
 
 HINTS = (
     "Nothing urgent comes, and ten ordinary messages wait. On which line of your function does it stand? And what "
@@ -32,44 +31,75 @@ VARIANT = "let an ordinary message that has waited for longer than a second go b
 LIMIT = "a single message may be worked on for as long as `work` likes, and the word and the time wait for that."
 WHY = "what does each of your waits wait for, and which of the three ends can wake it up?"
 
+ONE_SOCKET = "it slept on one socket while another had a message"
+WORD_SLEPT = "it slept while the word was there"
+ROUND = "it looked round and round instead of sleeping"
+STOOD = "it stood still although messages were waiting"
+TO_ITS_END = "one line was served to its end while the other waited"
+DROPPED = "messages were received and never carried out"
+SAME_SHARE = "both lines had the same share"
+EXCHANGED = "the two shares were exchanged"
+SHARES = "the shares were not three to one"
+WORD_BEHIND = "the word waited behind the messages"
+WORD_EMPTY = "an empty word did not end it"
+WORD_NOT = "the word did not end it"
+WORD_ALONE = "only the word could end it"
+EARLY = "it ended before its time was over"
+ANEW = "the time began anew with each message"
+CLOCK_IDLE = "it looked at the clock only when nothing came"
+OVERSLEPT = "it slept on when its time was over"
+AFTER = "more than a turn was carried out when its time was over"
+CONNECTED = "it connected where it had to bind"
+UNBOUND = "no PULL was bound at an endpoint"
+MESSAGES = "the messages came back, not their results"
+RESULT = "something else was returned than the results in their order"
+OPEN = "a socket was left open"
+
 LABELS = {
-    "it slept on one socket while another had a message": "which call waits for several sockets at once?",
-    "it slept while the word was there": "on which sockets does your function sleep when both lines are empty?",
-    "it looked round and round instead of sleeping": "which call returns only when there is something to do, and in "
-    "which unit does it count?",
-    "it slept although messages were waiting": "what woke it up the first time, and does that come again for a message "
-    "that is already there?",
-    "one line was served to its end while the other waited": "how many messages of one line may be carried out before "
-    "you look at the other?",
-    "messages were received and never carried out": "what can end your function between `recv` and `work`?",
-    "both lines had the same share": "how often in a turn may the urgent line be read, and how often the other?",
-    "the two shares were exchanged": "which of the two lines is the urgent one?",
-    "the word waited behind the messages": "when do you look for the word as long as there is always something to do?",
-    "only the word could end it": "which of your waits has a limit?",
-    "it ended before its time was over": "what ends your loop when nothing has come, and in which unit does that wait "
-    "count?",
-    "the time began anew with each message": "from which moment do you count `seconds`?",
-    "it looked at the clock only when nothing came": "what if there is always something to do?",
-    "it slept on when its time was over": "how long does a wait take whose limit is below zero?",
-    "it connected where it had to bind": "who listens at the endpoint when both sides connect?",
-    "the messages came back, not their results": "what does the contract say about the list?",
-    "a socket was left open": "who closes the sockets when your function is done?",
+    ONE_SOCKET: "which call waits for several sockets at once, and what may still be missing when it has returned?",
+    WORD_SLEPT: "on which sockets does your function sleep when both lines are empty?",
+    ROUND: "which call returns only when there is something to do, and in which unit does it count?",
+    STOOD: "what woke it up the first time, and does that come again for a message that is already there?",
+    TO_ITS_END: "how many messages of one line may be carried out before you look at the other?",
+    DROPPED: "what can end your function between `recv` and `work`?",
+    SAME_SHARE: "how often in a turn may the urgent line be read, and how often the other?",
+    EXCHANGED: "which of the two lines is the urgent one?",
+    SHARES: "how often in a turn may the urgent line be read, and how often the other?",
+    WORD_BEHIND: "when do you look for the word as long as there is always something to do?",
+    WORD_EMPTY: "what may stand in the message that is the word?",
+    WORD_NOT: "where do you look for the word, and does it matter what stands in it?",
+    WORD_ALONE: "which of your waits has a limit?",
+    EARLY: "what ends your loop when nothing has come, and in which unit does that wait count?",
+    ANEW: "from which moment do you count `seconds`?",
+    CLOCK_IDLE: "what if there is always something to do?",
+    OVERSLEPT: "how long does a wait take whose limit is below zero?",
+    AFTER: "how often do you look at the clock as long as there is always something to do?",
+    CONNECTED: "who listens at the endpoint when both sides connect?",
+    UNBOUND: "which type of socket takes from a PUSH, and at which endpoints?",
+    MESSAGES: "what does the contract say about the list?",
+    RESULT: "what does the contract say about the list, and do you return it whichever way your function ends?",
+    OPEN: "who closes the sockets when your function is done?",
+}
+
+EQUIVALENT = {
+    "line 11, swap: ((first, urgent), (second, ordinary), (word, stop))": "in which order they are bound is no matter",
+    "line 18, swap: ((first, 3), (second, 1))": "a turn that begins with the ordinary message has the same shares",
 }
 
 LINES = ("urgent", "ordinary", "stop")
 LONG = 60.0  # seconds for an answer that only the word is to end
+ENOUGH = 8.0  # seconds that outlive the scene, and are no sleep if they are taken for milliseconds
 BINDS = 2.0  # seconds for it to bind its sockets
 ACTS = 1.6  # seconds for it to take a message that is there, or to end
 SILENCE = 0.2  # seconds in which nothing comes
 BUSY = 0.015  # seconds of processor time that a sleeper does not use in that time
 WAKES = 6  # times that it does not wake up in that time
-BRIEF = 0.2  # seconds that an answer is given where the time is to end it
+BRIEF = 0.5  # seconds that an answer is given where the time is to end it
 HOLD = 0.03  # seconds that a message is worked on where there is always another
 SOON = 0.5  # seconds for what only tells one misconception from another
 PROMPT = 0.03  # seconds in which a message that is there is carried out
 TRIALS = 8  # so many times at most it is tried whether it is
-LOOK = 0.005  # seconds between two looks
-MORE = 4  # messages that may be carried out after the end: a turn
+MORE = 3  # messages of the turn in hand that may be carried out after the end
 
 _rested = [0.0, 0]  # what the answer's process had used when `ask` last returned
 
@@ -81,7 +111,7 @@ def _used() -> tuple[float, int]:
 
 
 def ask(endpoint: str, message: bytes) -> bytes:
-    """The work, in the answer's process: tell the checker what is worked on, and go on when it says so."""
+    """The work, in the answer's process: tell the checker what is worked on, and return what it says."""
     cpu, wakes = _used()
     if not isinstance(message, bytes):
         raise TypeError(f"work: expected bytes, got {message!r}")
@@ -89,13 +119,9 @@ def ask(endpoint: str, message: bytes) -> bytes:
         request.linger = 0
         request.connect(endpoint)
         request.send_multipart([message, b"%f %d" % (cpu - _rested[0], wakes - _rested[1])])
-        request.recv()
+        result = request.recv()
     _rested[:] = _used()
-    return message.upper()
-
-
-class Gone(Exception):
-    """The answer has ended before its peers could connect."""
+    return result
 
 
 class Line:
@@ -108,7 +134,7 @@ class Line:
     GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32)
 
     def __init__(self, scene: Scene, name: str, wire: socket.socket) -> None:
-        self._scene, self._name, self._wire, self._count = scene, name, wire, 0
+        self._scene, self._name, self._wire = scene, name, wire
         wire.settimeout(ACTS)
         wire.sendall(self.GREETING)
         self._read(len(self.GREETING))
@@ -118,10 +144,8 @@ class Line:
         self._hear(b"READY")
         self._prove()  # who takes no PUSH hangs up now
 
-    def send(self, count: int = 1) -> list[bytes]:
-        """Send so many messages, numbered on, and return them when they are there."""
-        bodies = [b"%s %d" % (self._name.encode(), self._count + n) for n in range(1, count + 1)]
-        self._count += count
+    def send(self, *bodies: bytes) -> None:
+        """Send these, and return when they are there."""
         for body in bodies:
             self._scene.recording.add(Event(self._name, "send", "PUSH", (body,)))
             self._scene.recording.add(Event(self._name, "sent", "PUSH"))
@@ -129,7 +153,6 @@ class Line:
             self._wire.sendall(b"".join(b"\0" + bytes([len(body)]) + body for body in bodies))
             self._prove()
             self._prove()
-        return bodies
 
     def _prove(self) -> None:
         self._command(b"PING", bytes(2))
@@ -154,398 +177,349 @@ class Line:
 
 
 class Kitchen:
-    """The peers of one call: two lines, the word, and who decides how long a piece of work takes."""
+    """The answer at work, the two lines and the word, and who decides how long a piece of work takes.
 
-    def __init__(self, scene: Scene, stack: contextlib.ExitStack, seconds: float, number: int = 0) -> None:
-        self.number = number  # of the call, from 0
-        self.then: Kitchen | None = None  # that of the next call of the same answer
-        self.worked: list[bytes] = []  # what the answer was at work on, in order
+    kinds    of which line each message is
+    worked   what the answer was at work on, in order, and `results` what came of it
+    """
+
+    def __init__(self, scene: Scene, seconds: float) -> None:
+        self.scene, self.seconds = scene, seconds
+        self.kinds: dict[bytes, str] = {}
+        self.worked: list[bytes] = []
+        self.results: list[bytes] = []
         self.cpu, self.wakes = 0.0, 0  # what it used between the last two
-        self._scene, self._stack = scene, stack
-        context = stack.enter_context(zmq.Context())
-        self._gate = stack.enter_context(context.socket(zmq.REP))
-        self._gate.linger = 0
-        gate, *ends = (scene.stage.endpoint(f"{kind}{number or ''}") for kind in ("work", *LINES))
+        self._words = itertools.cycle(scene.words(20))
+        self._lines: dict[str, Line] = {}
+        self._stack = contextlib.ExitStack()
+        gate, *ends = (scene.stage.endpoint(kind) for kind in ("work", *LINES))
+        self._gate = self._stack.enter_context(zmq.Context()).socket(zmq.REP)
+        self._stack.callback(self._gate.close, 0)
         self._gate.bind(gate)
         self._ends = dict(zip(LINES, ends, strict=True))
-        self.call = Call((*ends, partial(ask, gate), seconds))
+        self.answer = scene.answer(Call((*ends, partial(ask, gate), seconds)))
+        self.answer.begun()
 
-    def open(self, answer: Answer, limit: float = BINDS) -> None:
-        """Connect the lines as soon as the answer has bound its sockets."""
-        self.answer = answer
-        answer.begun()
-        until = time.monotonic() + limit
-        self.urgent, self.ordinary, self.stop = (self._line(kind, until) for kind in self._ends)
+    def __enter__(self) -> Self:
+        return self
 
-    def _connect(self, kind: str) -> socket.socket | None:
-        """A connection to this endpoint, if somebody listens there."""
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    @property
+    def over(self) -> bool:
+        return self.answer.process.told
+
+    def open(self) -> bool:
+        """Connect the lines when the answer has bound its sockets. Whether that was before it ended."""
+        until = time.monotonic() + BINDS
+        for kind in LINES:
+            while kind not in self._lines:
+                if event := self.scene.joined("connect", self._ends[kind]):
+                    happened = f"Your function and the sender connected to the same endpoint, `{kind}`."
+                    raise NotYet(CONNECTED, happened, event)
+                if self.over:
+                    return False
+                if time.monotonic() > until:
+                    happened = f"Nobody at `{kind}` took a PUSH, and your function stood {self.answer.stood()}."
+                    raise NotYet(UNBOUND, happened)
+                with contextlib.suppress(OSError):  # nobody listens there yet, or it has hung up
+                    self._connect(kind)
+                threading.Event().wait(LOOK)
+        return True
+
+    def _connect(self, kind: str) -> None:
         transport, _, place = self._ends[kind].partition("://")
         host, _, port = place.partition(":")
         wire = socket.socket(socket.AF_UNIX if transport == "ipc" else socket.AF_INET)
-        try:
-            wire.connect(place if transport == "ipc" else (host, int(port)))
-            return wire
-        except OSError:
-            wire.close()
-            return None
+        self._stack.callback(wire.close)
+        wire.connect(place if transport == "ipc" else (host, int(port)))
+        self._lines[kind] = Line(self.scene, kind, wire)
+        self.scene.recording.add(Event(kind, "connect", "PUSH", detail=self._ends[kind]))
 
-    def _line(self, kind: str, until: float) -> Line:
-        while True:
-            if wire := self._connect(kind):
-                self._stack.callback(wire.close)
-                with contextlib.suppress(OSError):  # it has hung up
-                    line = Line(self._scene, kind, wire)
-                    self._scene.recording.add(Event(kind, "connect", "PUSH", detail=self._ends[kind]))
-                    return line
-            for event in self._scene.recording.events:
-                if (event.actor, event.kind, event.detail) == (ENTRY, "connect", self._ends[kind]):
-                    happened = f"Your function and the sender connected to the same endpoint, `{kind}`."
-                    raise NotYet("it connected where it had to bind", happened, event)
-            if self.ended():
-                raise Gone
-            if time.monotonic() > until:
-                raise TookTooLong(f"{self.answer.stood()}, and nothing took a PUSH at `{kind}`")
-            threading.Event().wait(LOOK)
+    def send(self, kind: str, count: int = 1) -> bytes:
+        """Send so many messages in a line, and return when they are there. The last of them."""
+        bodies = [b"%s %d" % (next(self._words), len(self.kinds) + n) for n in range(count)]
+        self.kinds.update(dict.fromkeys(bodies, kind))
+        self._lines[kind].send(*bodies)
+        return bodies[-1]
 
-    def next(self, limit: float = ACTS) -> bytes | None:
-        """What the answer begins to work on; it is held there until `go`. None if it begins nothing."""
-        until = time.monotonic() + limit
+    def stop(self, word: bytes = b"enough") -> None:
+        self._lines["stop"].send(word)
+
+    def next(self, limit: float = ACTS) -> bool:
+        """Whether the answer begins to work on something; it is held there until `go`."""
+        until = time.monotonic() + self.scene.within(limit)
         while time.monotonic() < until:
             if self._gate.poll(10):
                 body, used = self._gate.recv_multipart()
                 self.cpu, self.wakes = float(used.split()[0]), int(used.split()[1])
                 self.worked.append(body)
-                return bytes(body)
-            if self.ended():
+                return True
+            if self.over:
                 break
-        return None
+        return False
 
     def go(self) -> None:
         """The work that is held is done."""
-        self._gate.send(b"")
+        self.results.append(b"%s %d" % (next(self._words), self.scene.random.randrange(1000)))
+        self._gate.send(self.results[-1])
 
-    def ended(self) -> bool:
-        """Whether the call is over: its answer has returned, or is at the next one."""
-        return self.answer.process.told or (self.then is not None and self.then.bound())
+    def rest(self, limit: float = SOON) -> None:
+        """Let it carry out whatever it begins, until it begins nothing more or ends."""
+        while self.next(limit):
+            self.go()
 
-    def bound(self) -> bool:
-        if wire := self._connect(LINES[-1]):
-            wire.close()
-        return wire is not None
-
-    def result(self, limit: float, late: Callable[[str], NotYet]) -> Outcome:
-        """What came of the call, and whether that is what it did. `late` is the blame if it does not return."""
-        try:
-            outcome = self.answer.outcomes(limit)[-1]  # the last call: no other waits for its result
-        except TookTooLong as where:
-            raise late(f"your function still stood {where}") from None
-        results, value = [body.upper() for body in self.worked], outcome.value
-        if outcome.error or not isinstance(value, list | tuple):
-            unexpected(outcome)
-        if list(value) == self.worked != results:
-            raise NotYet("the messages came back, not their results", f"Your function returned {value!r}.")
-        if list(value) != results:
-            raise NotYet("", f"Your function returned {value!r}, and what it had done was {results!r}.")
-        got = [e for e in self._scene.recording.events if e.kind == "receive" and e.actor == ENTRY]
-        lines = sum(str(e.frames[0])[2:3] in "uo" for e in got if e.frames)
-        if not self.number and lines > len(results):
-            happened = f"Your function received {lines} messages from the lines and carried out {len(results)} of them."
-            raise NotYet("messages were received and never carried out", happened, got[-1])
-        if outcome.left_open:
-            happened = "Your function had returned, and a socket of its Context was still open."
-            raise NotYet("a socket was left open", happened)
-        return outcome
-
-    def _outcome(self) -> Outcome:
-        return self.answer.outcomes(LOOK)[: self.number + 1][-1]
-
-    def nothing(self) -> None:
-        """Blame an answer to which no peer could connect, unless that is what a slow machine makes of a right one."""
-        self.early()
-        outcome = self._outcome()
-        if outcome.error or outcome.value not in ([], ()):
-            unexpected(outcome)
+    def last(self) -> Event | None:
+        """The last message that the answer has received."""
+        return self.scene.first("receive", ENTRY, max(1, self.scene.recording.count("receive", ENTRY)))
 
     def early(self) -> None:
         """Blame an answer that has ended although neither the word nor the time was to end it."""
-        if not self.answer.process.told:
-            return
-        outcome, seconds = self._outcome(), self.call.args[-1]
+        if outcome := self.answer.ended():
+            if outcome.error:
+                unexpected(outcome)
+            if outcome.seconds < self.seconds - 0.01:
+                happened = f"It had {self.seconds:g} s, nobody said the word, and it returned {outcome.value!r:.100}"
+                raise NotYet(EARLY, f"{happened} after {outcome.seconds:.3f} s.")
+
+    def finish(self, late: Callable[[str], NoReturn]) -> Outcome:
+        """What came of the call, which must be what it did. `late` blames it if it does not return."""
+        if not self.answer.until(lambda: self.over, ACTS):
+            late(f"your function stood {self.answer.stood()}")
+        outcome = self.answer.outcomes(LOOK)[0]
         if outcome.error:
             unexpected(outcome)
-        if outcome.seconds < seconds - 0.01:
-            happened = f"It had {seconds:g} s, nobody said the word, and it returned {outcome.value!r}"
-            raise NotYet("it ended before its time was over", f"{happened} after {outcome.seconds:.3f} s.")
+        value = outcome.value
+        if isinstance(value, list | tuple) and self.worked and list(value) == self.worked:
+            raise NotYet(MESSAGES, f"Your function returned {value!r:.200}.")
+        if not isinstance(value, list | tuple) or list(value) != self.results:
+            happened = f"What had come of the work was {self.results!r:.200}, and your function returned "
+            raise NotYet(RESULT, f"{happened}{value!r:.200}.")
+        if outcome.left_open:
+            raise NotYet(OPEN, "Your function had returned, and a socket of its Context was still open.")
+        return outcome
 
+    def unheard(self, kind: str, body: bytes) -> None:
+        """Blame an answer that does not carry out this message, and wakes up by one in the other line."""
+        self.early()
+        happened = f"{body.decode()!r} was there in the {kind} line, and your function stood {self.answer.stood()}."
+        other = "urgent" if kind == "ordinary" else "ordinary"
+        for line in (other, other, other, kind, kind, kind):
+            self.send(line)
+            if self.next(SOON):
+                self.early()
+                raise NotYet(ONE_SOCKET, f"{happened} It went on when more had come in the {line} line.", self.last())
+        raise NotYet(STOOD, happened, self.last())
 
-def _kitchen(scene: Scene, stack: contextlib.ExitStack, seconds: float) -> Kitchen:
-    kitchen = Kitchen(scene, stack, seconds)
-    try:
-        kitchen.open(scene.answer(kitchen.call))
-    except Gone:
-        kitchen.early()
-        unexpected(kitchen.answer.outcomes(LOOK)[-1])
-    return kitchen
+    def deaf(self, stood: str) -> NoReturn:
+        """Blame an answer that did not hear the word, which was empty, or was none it could have missed."""
+        self.stop()
+        if self.answer.until(lambda: self.over, SOON):
+            raise NotYet(WORD_EMPTY, f"A message with nothing in it had come as the word, and {stood}.")
+        self.send("urgent")
+        self.send("ordinary")
+        self.rest()
+        if self.over:
+            raise NotYet(WORD_SLEPT, f"The word had come, and {stood}. It ended when something came in the lines.")
+        raise NotYet(WORD_NOT, f"The word had come, and {stood}.")
 
 
 def alone(scene: Scene) -> None:
     """one message in each line, and the word"""
-    with contextlib.ExitStack() as stack:
-        kitchen = _kitchen(scene, stack, LONG)
-        kitchen.urgent.send()
-        kitchen.ordinary.send()
-        for number in range(2):
-            if kitchen.next() is None:
-                break
-            if number:
-                kitchen.stop.send()
-            kitchen.go()
+    with Kitchen(scene, LONG) as kitchen:
+        if kitchen.open():
+            kitchen.send("urgent")
+            kitchen.send("ordinary")
+            kitchen.rest()
+            kitchen.stop()
         kitchen.answer.outcomes()
 
 
 def silent_lines(scene: Scene) -> None:
     """a line that is silent while the other is not"""
-    with contextlib.ExitStack() as stack:
-        seconds = 3.0  # so few that in milliseconds they are no sleep
-        kitchen = _kitchen(scene, stack, seconds)
-        for line, silence in (("ordinary", 0.0), ("urgent", SILENCE)):
+    with Kitchen(scene, ENOUGH) as kitchen:
+        if not kitchen.open():
+            _ended(kitchen)
+        for kind, silence in (("ordinary", 0.0), ("urgent", SILENCE)):
             threading.Event().wait(silence)
-            [body] = getattr(kitchen, line).send()
-            if kitchen.next() is None:
-                kitchen.early()
-                if kitchen.ended():
-                    return  # a machine so slow that the time was over
-                raise _unheard(kitchen, line, body)
+            body = kitchen.send(kind)
+            if not kitchen.next():
+                kitchen.unheard(kind, body)
             if event := scene.first("wait", ENTRY):
                 happened = f"It waited for {event.socket} alone, in vain, and what came elsewhere had to wait as long."
-                raise NotYet("it slept on one socket while another had a message", happened, event)
+                raise NotYet(ONE_SOCKET, happened, event)
             if silence and (kitchen.cpu > BUSY or kitchen.wakes > WAKES):
                 used = f"woke up {kitchen.wakes} times" if kitchen.wakes > WAKES else "kept a processor busy"
-                happened = f"Nothing came for {SILENCE:g} s, and your function {used}."
-                raise NotYet("it looked round and round instead of sleeping", happened)
+                raise NotYet(ROUND, f"Nothing came for {SILENCE:g} s, and your function {used}.")
             kitchen.go()
-        _pieces(scene, kitchen)
-        kitchen.stop.send()
-        kitchen.result(ACTS, lambda stood: _deaf(kitchen, stood))
+        _pieces(kitchen)
+        kitchen.stop(b"")
+        kitchen.finish(kitchen.deaf)
 
 
-def _unheard(kitchen: Kitchen, line: str, body: bytes) -> NotYet:
-    """The blame for a message that was not carried out. Slept on the other line has who wakes up by a message there."""
-    happened = f"{body.decode()!r} was there, and your function stood {kitchen.answer.stood()}."
-    (kitchen.urgent if line == "ordinary" else kitchen.ordinary).send()
-    woken = kitchen.next(SOON) is not None
-    return NotYet("it slept on one socket while another had a message" if woken else "", happened)
+def _ended(kitchen: Kitchen) -> NoReturn:
+    """It was over before anybody could connect."""
+    kitchen.early()
+    unexpected(kitchen.answer.outcomes(LOOK)[0])
 
 
-def _deaf(kitchen: Kitchen, stood: str) -> NotYet:
-    """The blame for a word that was not heard. Slept has who hears it when something comes in the lines."""
-    kitchen.urgent.send()
-    kitchen.ordinary.send()
-    while kitchen.next(SOON) is not None:
-        kitchen.go()
-    return NotYet("it slept while the word was there" if kitchen.ended() else "", f"The word had come, and {stood}.")
-
-
-def _sleeps(answer: Answer) -> bool:
-    """Whether the answer's process is at rest, as far as the system can say."""
-
-    def ticks() -> int:
-        try:
-            facts = Path(f"/proc/{answer.process.pid}/stat").read_text().rpartition(")")[2].split()
-            return int(facts[11]) + int(facts[12])  # hundredths of a second at work, in the program and in the system
-        except OSError:
-            return 0
-
-    before = ticks()
-    threading.Event().wait(SILENCE)
-    return ticks() - before < 2
-
-
-def _pieces(scene: Scene, kitchen: Kitchen) -> None:
+def _pieces(kitchen: Kitchen) -> None:
     """Blame an answer that waits for one socket alone, if only for a while: what comes elsewhere waits as long.
 
     While it is at work on one message, another is there already. Whoever looks at all sockets begins with it at once.
     A busy machine may be slow, but not every time.
     """
-    for line, other in itertools.product(("urgent", "ordinary"), repeat=2):
+    for kind, other in itertools.product(("urgent", "ordinary"), repeat=2):
         for _ in range(TRIALS):
-            [body] = getattr(kitchen, line).send()
-            if kitchen.next() is None:
-                blame = _unheard(kitchen, line, body)
-                if blame.label:
-                    raise blame
-                return  # another scene finds out why
-            [body] = getattr(kitchen, other).send()
+            body = kitchen.send(kind)
+            if not kitchen.next():
+                kitchen.unheard(kind, body)
+            body = kitchen.send(other)
             since = time.monotonic()
             kitchen.go()
-            if kitchen.next() is None:
-                return
+            if not kitchen.next():
+                kitchen.unheard(other, body)
             late = time.monotonic() - since
             kitchen.go()
             if late < PROMPT:
                 break
         else:
-            happened = (
-                f"{body.decode()!r} was there, and every time it took {PROMPT:g} s and more until it was carried out."
-            )
-            raise NotYet("it slept on one socket while another had a message", happened, _last(scene))
+            happened = f"{body.decode()!r} was there, and each time it took {PROMPT:g} s and more until it was begun."
+            raise NotYet(ONE_SOCKET, happened, kitchen.last())
 
 
-def the_time(scene: Scene) -> None:
-    """a time that ends in silence or during the work"""
-    with contextlib.ExitStack() as stack:
-        silence, work = (Kitchen(scene, stack, BRIEF, number) for number in range(2))
-        answer = silence.answer = scene.answer(silence.call, work.call)
-        try:
-            work.open(answer, BRIEF + ACTS)
-        except TookTooLong:
-            raise _endless(silence, work, answer.stood()) from None
-        except Gone:
-            silence.nothing()
-            work.nothing()
-            return
-        work.urgent.send()
-        if work.next() is not None:
+def silence_to_the_end(scene: Scene) -> None:
+    """a time that ends in silence"""
+    with Kitchen(scene, BRIEF) as kitchen:
+        outcome = kitchen.finish(lambda stood: _endless(kitchen, stood))
+        kitchen.early()
+        if outcome.seconds > 3 * BRIEF:
+            raise NotYet(OVERSLEPT, f"It had {BRIEF:g} s, nothing came, and it took {outcome.seconds:.2f} s.")
+
+
+def _endless(kitchen: Kitchen, stood: str) -> NoReturn:
+    kitchen.open()
+    kitchen.stop()
+    if kitchen.answer.until(lambda: kitchen.over, SOON):
+        raise NotYet(WORD_ALONE, f"It had {BRIEF:g} s, nothing came for {BRIEF + ACTS:g} s, and {stood}.")
+    raise TookTooLong(kitchen.answer.stood())
+
+
+def a_long_piece_of_work(scene: Scene) -> None:
+    """a time that ends during the work"""
+    with Kitchen(scene, BRIEF) as kitchen:
+        if kitchen.open():
+            kitchen.send("urgent")
+        if kitchen.next():
             threading.Event().wait(BRIEF + HOLD)
-            work.go()
-        silence.early()
-        work.result(ACTS, lambda stood: _overslept(work, stood))
-        silence.nothing()
+            kitchen.go()
+        kitchen.finish(lambda stood: _overslept(kitchen, stood))
 
 
-def _endless(silence: Kitchen, work: Kitchen, stood: str) -> Exception:
-    """The blame for an answer that did not return in silence."""
-    try:
-        silence.open(silence.answer, SOON)
-        silence.stop.send()
-        work.open(silence.answer, SOON)
-    except (TookTooLong, Gone):
-        return TookTooLong(stood)
-    happened = f"It had {BRIEF:g} s, nothing came for {BRIEF + ACTS:g} s, and your function stood {stood}."
-    return NotYet("only the word could end it", happened)
-
-
-def _overslept(kitchen: Kitchen, stood: str) -> NotYet:
-    """The blame for an answer that did not return when its time was over. Slept has who wakes up by the word."""
-    kitchen.stop.send()
-    kitchen.next(SOON)
-    happened = f"A piece of work took longer than the {BRIEF:g} s that it had; after that {stood}."
-    return NotYet("it slept on when its time was over" if kitchen.ended() else "", happened)
+def _overslept(kitchen: Kitchen, stood: str) -> NoReturn:
+    kitchen.stop()
+    kitchen.rest()
+    if kitchen.over:
+        raise NotYet(OVERSLEPT, f"A piece of work took longer than the {BRIEF:g} s that it had; after that {stood}.")
+    raise TookTooLong(kitchen.answer.stood())
 
 
 def three_to_one(scene: Scene) -> None:
     """two full lines with a word in their midst"""
-    with contextlib.ExitStack() as stack:
-        kitchen = _kitchen(scene, stack, LONG)
-        kitchen.urgent.send()
-        waiting = kitchen.next()
-        if waiting is None:
-            kitchen.early()
-            raise TookTooLong(kitchen.answer.stood())
-        kitchen.urgent.send(16)
-        kitchen.ordinary.send(8)
+    with Kitchen(scene, LONG) as kitchen:
+        if not kitchen.open():
+            _ended(kitchen)
+        body = kitchen.send("urgent")
+        if not kitchen.next():
+            kitchen.unheard("urgent", body)
+        kitchen.send("urgent", 16)
+        kitchen.send("ordinary", 8)
         for _ in range(10):
             kitchen.go()
-            if kitchen.next() is None:
+            if not kitchen.next():
                 kitchen.early()
                 happened = f"Messages waited in both lines, and your function stood {kitchen.answer.stood()}."
-                label = "it slept although messages were waiting" if _sleeps(kitchen.answer) else ""
-                raise NotYet(label, happened, _last(scene))
-        _shares(scene, kitchen.worked[1:])
-        kitchen.stop.send()
-        before = len(kitchen.worked)
-        kitchen.go()
-        while kitchen.next() is not None:
-            more = len(kitchen.worked) - before
-            if more > MORE:
-                happened = f"The word was there, and your function carried out {more} messages more."
-                raise NotYet("the word waited behind the messages", happened, _last(scene))
+                raise NotYet(STOOD, happened, kitchen.last())
+        _shares(kitchen)
+        kitchen.stop()
+        for more in itertools.count(1):
             kitchen.go()
-        kitchen.result(ACTS, lambda stood: _deaf(kitchen, stood))
+            if not kitchen.next():
+                break
+            if more > MORE:
+                happened = f"The word was there, and your function began {more} messages more."
+                raise NotYet(WORD_BEHIND, happened, kitchen.last())
+        kitchen.finish(kitchen.deaf)
+        got = [e.frames[0] for e in scene.recording.events if (e.actor, e.kind) == (ENTRY, "receive") and e.frames]
+        if lost := [body for body in got if body in kitchen.kinds and body not in kitchen.worked]:
+            happened = f"{len(lost)} messages, {lost[0]!r} the first, had been received and were not carried out."
+            raise NotYet(DROPPED, happened, kitchen.last())
 
 
-def _shares(scene: Scene, worked: list[bytes]) -> None:
-    """Whether the turns had three urgent messages and one ordinary, as long as there were both."""
-    kinds = [body[:1].decode() for body in worked]
+def _shares(kitchen: Kitchen) -> None:
+    """The turns must have had three urgent messages and one ordinary, as long as there were both."""
+    kinds = [kitchen.kinds.get(body, "") for body in kitchen.worked[1:]]
     runs = [(kind, len(list(run))) for kind, run in itertools.groupby(kinds)]
-    share = {"u": 3, "o": 1}
-    whole = runs[1:-1]
-    if all(size <= share[kind] for kind, size in runs) and all(size == share[kind] for kind, size in whole):
+    share, whole = {"urgent": 3, "ordinary": 1}, runs[1:-1]
+    if all(size <= share.get(kind, 0) for kind, size in runs) and all(size == share[kind] for kind, size in whole):
         return
-    order = " ".join("urgent" if kind == "u" else "ordinary" for kind in kinds)
-    happened = f"Both lines were full, and the order of the work was {order}."
+    happened = f"Both lines were full, and the order of the work was {' '.join(kinds)}."
     sizes = {kind: {size for k, size in whole if k == kind} for kind in share}
     if len(runs) == 1 or max(size for _, size in runs) >= 8:
-        label = "one line was served to its end while the other waited"
-    elif sizes == {"u": {1}, "o": {1}}:
-        label = "both lines had the same share"
-    elif sizes == {"u": {1}, "o": {3}}:
-        label = "the two shares were exchanged"
-    else:
-        label = ""
-    raise NotYet(label, happened, _last(scene))
-
-
-def _last(scene: Scene) -> Event | None:
-    """The last message that the answer has received."""
-    return scene.first("receive", ENTRY, scene.recording.count("receive", ENTRY))
+        raise NotYet(TO_ITS_END, happened, kitchen.last())
+    if sizes == {"urgent": {1}, "ordinary": {1}}:
+        raise NotYet(SAME_SHARE, happened, kitchen.last())
+    raise NotYet(EXCHANGED if sizes == {"urgent": {1}, "ordinary": {3}} else SHARES, happened, kitchen.last())
 
 
 def time_under_traffic(scene: Scene) -> None:
     """a time that ends among messages"""
-    with contextlib.ExitStack() as stack:
-        busy, late = Kitchen(scene, stack, BRIEF), Kitchen(scene, stack, 3 * BRIEF, 1)
-        busy.then = late
-        answer = scene.answer(busy.call, late.call)
-        for kitchen, play in (busy, _busy), (late, _late):
-            try:
-                kitchen.open(answer)
-                play(kitchen)
-            except Gone:
-                if answer.process.told:
-                    kitchen.nothing()
+    with Kitchen(scene, BRIEF) as kitchen:
+        if not kitchen.open():
+            kitchen.early()
+            return
+        lines = itertools.cycle(LINES[:2])
+        kitchen.send(next(lines))
+        began, more = time.monotonic(), 0  # later than the answer's own beginning
+        while time.monotonic() - began < 2.5 * BRIEF and kitchen.next():
+            more += time.monotonic() - began > BRIEF
+            kitchen.send(next(lines))
+            threading.Event().wait(HOLD)
+            last = time.monotonic()
+            kitchen.go()
+        happened = f"There was always something to do, and when the {BRIEF:g} s were over, your function went on"
+        if more > MORE and kitchen.over:
+            raise NotYet(AFTER, f"{happened} with {more} messages more.", kitchen.last())
+        while more > MORE and kitchen.next():
+            last = time.monotonic()
+            kitchen.go()
+        if more > MORE:
+            quick = kitchen.over and time.monotonic() - last < BRIEF
+            raise NotYet(CLOCK_IDLE if quick else ANEW, f"{happened} until nothing came.", kitchen.last())
+        kitchen.early()
 
 
-def _busy(kitchen: Kitchen) -> None:
-    """There is always something to do, until long after the time is over."""
-    lines = itertools.cycle((kitchen.urgent, kitchen.ordinary))
-    next(lines).send()
-    began, more = time.monotonic(), 0
-    while time.monotonic() - began < 3 * BRIEF and kitchen.next() is not None:
-        more += time.monotonic() - began > BRIEF
-        next(lines).send()
-        threading.Event().wait(HOLD)
+def a_late_message(scene: Scene) -> None:
+    """a message shortly before the end"""
+    with Kitchen(scene, 2 * BRIEF) as kitchen:
+        began = time.monotonic()
+        if kitchen.open():
+            threading.Event().wait(1.5 * BRIEF - (time.monotonic() - began))
+            kitchen.send("urgent")
+        if not kitchen.next(SOON):  # a machine so slow that the time was over
+            kitchen.early()
+            return
         last = time.monotonic()
         kitchen.go()
-    if more <= MORE:
-        return
-    happened = f"There was always something to do, and when the {BRIEF:g} s were over, your function went on"
-    if kitchen.ended():
-        raise NotYet("", f"{happened} with {more} messages more.")
-    while kitchen.next() is not None:
-        last = time.monotonic()
-        kitchen.go()
-    if not kitchen.ended():
-        raise NotYet("", f"{happened}; then nothing came, and it did not end.")
-    if time.monotonic() - last < BRIEF:
-        raise NotYet("it looked at the clock only when nothing came", f"{happened}, until nothing came.")
-    raise NotYet("the time began anew with each message", f"{happened}, until nothing had come for {BRIEF:g} s.")
-
-
-def _late(kitchen: Kitchen) -> None:
-    """A message comes shortly before the end, and after it nothing more."""
-    seconds = kitchen.call.args[-1]
-    threading.Event().wait(seconds - BRIEF / 2)
-    kitchen.urgent.send()
-    if kitchen.next(SOON) is None:  # a machine so slow that the time was over
-        return
-    last = time.monotonic()
-    kitchen.go()
-    outcome = kitchen.result(ACTS, lambda stood: NotYet("", f"The time was over, and {stood}."))
-    if time.monotonic() - last > seconds - 0.01 and outcome.seconds > 1.5 * seconds:
-        happened = f"It had {seconds:g} s, the last message came after {seconds - BRIEF / 2:g} s"
-        raise NotYet("the time began anew with each message", f"{happened}, and it took {outcome.seconds:.2f} s.")
+        outcome = kitchen.finish(lambda stood: _overslept(kitchen, stood))
+        if time.monotonic() - last > 2 * BRIEF - 0.01 and outcome.seconds > 3 * BRIEF:
+            happened = f"It had {2 * BRIEF:g} s, the last message came after {1.5 * BRIEF:g} s, and it took "
+            raise NotYet(ANEW, f"{happened}{outcome.seconds:.2f} s.")
 
 
 TRY = alone
-SCENES = (silent_lines, the_time, three_to_one, time_under_traffic)
+SCENES = (
+    *(silent_lines, silence_to_the_end, a_long_piece_of_work),
+    *(three_to_one, time_under_traffic, a_late_message),
+)

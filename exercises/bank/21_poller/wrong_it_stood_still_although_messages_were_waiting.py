@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: it slept although messages were waiting.
+# Not yet: it stood still although messages were waiting.
 
 import select
 import time

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: the word did not end it.
+
+import math
+import time
+
+import zmq
+
+
+def serve(ctx, urgent, ordinary, stop, work, seconds):
+    until = time.monotonic() + seconds
+    done = []
+    with ctx.socket(zmq.PULL) as first, ctx.socket(zmq.PULL) as second, ctx.socket(zmq.PULL) as word:
+        poller = zmq.Poller()
+        for socket, endpoint in (first, urgent), (second, ordinary), (word, stop):
+            socket.bind(endpoint)
+            poller.register(socket, zmq.POLLIN)
+        while (left := until - time.monotonic()) > 0:
+            ready = dict(poller.poll(math.ceil(left * 1000)))
+            if word in ready and word.recv() == b"stop":
+                break
+            for socket, share in (first, 3), (second, 1):
+                while share and socket.poll(0):
+                    done.append(work(socket.recv()))
+                    share -= 1
+    return done
