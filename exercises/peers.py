@@ -13,6 +13,7 @@ Every peer is a DEALER whose routing id is its name, with a Context of its own, 
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Sequence
 from typing import Any, NoReturn, Self
@@ -137,3 +138,23 @@ class Table:
         """A message that has so many empty frames must have them."""
         if frames[0] or frames.count(b"") < count:
             self.blame(LOST_FRAME, f"{peer.title} got {frames!r}, which has not all of its empty frames.", peer)
+
+
+def computed(pid: int) -> float:
+    """Seconds of computing time that a process has used, where the system tells (Linux)."""
+    return sum(int(line.split()[0]) for line in _threads(pid, "schedstat")) / 1e9
+
+
+def asleep(pid: int) -> bool:
+    """Whether no thread of a process runs or would like to."""
+    return not any(line.rpartition(") ")[2].startswith("R") for line in _threads(pid, "stat"))
+
+
+def _threads(pid: int, name: str) -> list[str]:
+    """What stands in this file of each thread."""
+    found = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/{name}") as file:
+                found.append(file.read())
+    return found

@@ -2,14 +2,13 @@
 """Balance the load of workers that can take several requests at a time, each its own number of them."""
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import zmq
 
-from exercises.peers import ENDLESS, GLANCE, LOST_FRAME, UNBOUND, Frames, Peer, Table
+from exercises.peers import ENDLESS, GLANCE, LOST_FRAME, UNBOUND, Frames, Peer, Table, asleep, computed
 from exercises.scene import Scene
 
 ENTRY = "broker"
@@ -270,35 +269,15 @@ def _sleeps(hall: Hall) -> None:
     Where the machine is so busy that little can be seen in a moment, one that never sleeps is watched for longer.
     """
     pid, start = hall.answer.process.pid, time.monotonic()
-    before, slept, seconds = _computed(pid), 0, 0.0
+    before, slept, seconds = computed(pid), 0, 0.0
     while seconds < (GLANCE if slept >= 3 else LONGER):
         zmq.select([hall.workers[0].socket], [], [], STEP)
         hall.alive()
-        spent, seconds = _computed(pid) - before, time.monotonic() - start
-        slept += _asleep(pid)
+        spent, seconds = computed(pid) - before, time.monotonic() - start
+        slept += asleep(pid)
         if spent > (SPIN if slept or seconds < LONGER else BUSY):
             happened = f"All places were taken and a request waited. In {seconds:.2f} s of that your broker was "
             hall.blame(SPUN, f"{happened}computing for {spent:.2f} s.")
-
-
-def _computed(pid: int) -> float:
-    """Seconds of computing time that a process has used, where the system tells (Linux)."""
-    return sum(int(line.split()[0]) for line in _threads(pid, "schedstat")) / 1e9
-
-
-def _asleep(pid: int) -> bool:
-    """Whether no thread of a process runs or would like to."""
-    return not any(line.rpartition(") ")[2].startswith("R") for line in _threads(pid, "stat"))
-
-
-def _threads(pid: int, name: str) -> list[str]:
-    """What stands in this file of each thread."""
-    found = []
-    with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/{name}") as file:
-                found.append(file.read())
-    return found
 
 
 def several_workers(scene: Scene) -> None:

@@ -11,10 +11,13 @@ def deliver(ctx, endpoint, letters, patience):
     letters    a list of pairs (name, text), both bytes; a guest receives its letter as one frame, the text
     patience   seconds that one letter may take, from the moment when it is its turn
 
-    Guests say nothing, before or after. A guest may connect before you or later, or never. It may also
-    come back on a new connection while the old one still stands; then its letters are for the new one.
-    A letter for whose name there is no connection waits until there is one, or until its patience is over;
-    then it is not delivered, and the next one has its turn. Leave no socket open.
+    Guests say nothing, before or after. A guest may connect before you or later, or never. It may also come back
+    on a new connection while the old one still stands; then letters whose turn comes after that are for the new one.
+    A letter for whose name there is no connection waits until there is one, or until its patience is over; then it
+    is not delivered, and the next one has its turn, which may be for the same guest. While a letter waits, no other
+    one is sent, and your function sleeps. A letter that its connection has taken counts as delivered; see that it
+    arrives, also if the guest reads it only when you have returned. Leave no socket open.
+    It ends when its Context does: let zmq.ContextTerminated through.
     """
     with ctx.socket(zmq.ROUTER) as router:
         router.bind(endpoint)

@@ -5,17 +5,6 @@ import zmq
 
 
 def deliver(ctx, endpoint, letters, patience):
-    """Deliver the letters in their order, and return the list of those that could not be delivered.
-
-    endpoint   bind a ROUTER here; guests connect to it with DEALERs, each under its name (its routing id)
-    letters    a list of pairs (name, text), both bytes; a guest receives its letter as one frame, the text
-    patience   seconds that one letter may take, from the moment when it is its turn
-
-    Guests say nothing, before or after. A guest may connect before you or later, or never. It may also
-    come back on a new connection while the old one still stands; then its letters are for the new one.
-    A letter for whose name there is no connection waits until there is one, or until its patience is over;
-    then it is not delivered, and the next one has its turn. Leave no socket open.
-    """
     with ctx.socket(zmq.ROUTER) as router:
         router.bind(endpoint)
         for name, text in letters:
