@@ -447,7 +447,7 @@ def slow(scene: Scene) -> None:
         kitchen.say(one + b".%d" % number, b"%d " % number + b"." * 8000)
     kitchen.tell(one, b"hot")
     wire = scene.wire(kitchen.downstream)
-    wire.delay("back", 1, seconds=0.3)  # meanwhile most of it waits in the answer's socket
+    wire.delay("back", 1, seconds=0.8)  # meanwhile most of it waits in the answer's socket
     kitchen.ask(kitchen.guest("Ben", wire.endpoint), one + b".")
 
 

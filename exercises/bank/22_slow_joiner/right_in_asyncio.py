@@ -22,7 +22,6 @@ async def main(ctx, messages, endpoint, subscribers):
                     there -= {said[7:]}
         for message in messages:
             await xpub.send_multipart(message)
-        xpub.linger = 1000
 
 
 def publish(ctx, messages, endpoint, subscribers):

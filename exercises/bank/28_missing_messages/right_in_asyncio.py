@@ -19,7 +19,6 @@ async def work(ctx, reports, news, sections, count):
         for number in range(count):
             report = await pull.recv_multipart()
             await xpub.send_multipart(report[:1] + [b"%d" % (number + 1)] + report[1:])
-        xpub.linger = 3000
 
 
 def desk(ctx, reports, news, sections, count):
