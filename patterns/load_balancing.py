@@ -27,15 +27,15 @@ BACKEND = "tcp://127.0.0.1:5562"  # for workers
 LINGER = 1000  # milliseconds that a closed socket may go on sending; the default is for ever
 MORE, POLLIN = int(zmq.SNDMORE), int(zmq.POLLIN)  # plain numbers: the broker's loop needs them for every frame
 
-# What each trouble, of a worker or its connection, does to the request in its hands; the test beside it shows it.
+# What each trouble, of a worker or its connection, does to one exchange; the test beside it shows it.
 GUARANTEES = {
-    "crash": ("lost", "test_a_worker_that_dies_takes_the_request_in_its_hands_with_it"),
+    "crash": ("blocked", "test_a_worker_that_dies_takes_the_request_in_its_hands_with_it"),
     "freeze": ("blocked", "test_only_the_request_of_a_frozen_worker_waits_until_it_thaws"),
-    "cut": ("lost", "test_a_reply_on_a_connection_that_is_cut_is_lost"),
+    "cut": ("blocked", "test_a_reply_on_a_connection_that_is_cut_is_lost"),
     "slow": ("safe", "test_a_slow_worker_delays_one_request_and_no_other"),
-    "restart": ("lost", "test_a_restarted_worker_gets_new_requests_and_not_the_old_one"),
+    "restart": ("blocked", "test_a_restarted_worker_gets_new_requests_and_not_the_old_one"),
 }
-# In the textbook's words: at most once, for fail-stop workers; the client of a lost request waits for ever. A worker
+# Blocked: the client waits, for ever unless the worker was only frozen. At most once, for fail-stop workers. A worker
 # that dies while it is free costs a request as well: the next that is its turn.
 # Use something else when workers die (`majordomo`) or one request after the other may go to the same server.
 
