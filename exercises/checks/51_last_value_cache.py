@@ -460,7 +460,7 @@ def noise(scene: Scene) -> None:
         kitchen.say(*frames)
     kitchen.tell(two, b"warm")
     rude = kitchen.guest("Mallory")
-    for frames in ((one,), (b"",), (b"\2" + one,), (b"?" + one,), (b"?", one)):
+    for frames in ((one,), (b"",), (b"\2" + one,), (b"?" + one,)):
         rude.say(*frames)
     kitchen.last = "noise"
     kitchen.passed(rude, "noise")

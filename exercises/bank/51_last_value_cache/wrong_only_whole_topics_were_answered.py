@@ -19,8 +19,8 @@ def cache(ctx, upstream, downstream):
     the current value of every topic that begins with it, each once and in two frames. Others who have
     subscribed to these topics may get them once more. Nothing else goes out.
 
-    Neither side is to be trusted. What is not two frames is no value, and subscribers may send what
-    is no subscription: pass over it. There are at most 500 topics, and what waits for a subscriber that
+    Neither side is to be trusted. What is not two frames is no value, and subscribers may send a
+    frame that is no subscription: pass over it. There are at most 500 topics, and what waits for a subscriber that
     is slow must not be dropped. Go on for ever, until your Context ends; then raise what that raises, or
     return.
     """
