@@ -108,10 +108,16 @@ LABELS = {
 EQUIVALENT = {
     "line 9, more: 0": "the stream's numbers are higher",
     "line 9, less: 0": "the stream's numbers are higher",
+    "line 11, drop: self.news = []": "it is set anew before it is used",
+    "line 12, swap: (self.wanted, self.pairs)": "both are set anew before they are used",
     "line 12, more: 0": "it is set anew before it is used",
     "line 12, less: 0": "it is set anew before it is used",
     "line 12, swap: (0, {})": "both are set anew before they are used",
     "line 12, drop: self.wanted, self.pairs = (0, {})": "both are set anew before they are used",
+    "line 25, drop: self.sequence = 0": "the lesson's server gives what it has where that is not so new",
+    "line 25, less: 0": "the stream's numbers are higher",
+    "line 25, more: 0": "the stream's numbers are higher",
+    "line 55, drop: self.news = []": "what the state has is passed over",
     "line 13, drop: self.deadline = AT_ONCE": "whoever plays it ticks it first, and the tick sets it",
 }
 
