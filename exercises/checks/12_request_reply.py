@@ -62,6 +62,8 @@ LABELS = {
     OTHER: "which frame is the status, which the result or the text, and who else changes them?",
 }
 
+SILENCE = 1.2  # seconds without a request
+
 
 @dataclass(frozen=True)
 class Work:
@@ -211,6 +213,7 @@ def requests_that_cannot_be_served(scene: Scene) -> None:
         ann.say(one, four)
         desk.replies(ann, one, four)
         desk.asks(bob, known, three)
+        threading.Event().wait(SILENCE)  # nobody asks for a while
         desk.asks(ann, two)
         desk.quiet(ann, bob)
 

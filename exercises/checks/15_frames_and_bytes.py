@@ -49,6 +49,7 @@ PLACE = "the rest of a dropped message was taken for a message"
 DROPPED = "what had to be passed on was dropped"
 COUNTED = "what had to be dropped was counted"
 MORE = "more messages were passed on than `count`"
+THROWN = "what was still in the queue was thrown away"
 LEFT = "a socket was left open"
 
 LABELS = {
@@ -74,10 +75,12 @@ LABELS = {
     DROPPED: "what is wrong with that message by the contract?",
     COUNTED: "what does `count` count?",
     MORE: "after which message does your loop look at the count?",
+    THROWN: "what does a socket do with its queue when it is closed, and who decides for how long?",
     LEFT: "who closes the socket on the way out?",
 }
 
 ALL = 3.0  # seconds for all that a scene sends
+LATE = 0.4  # seconds until the outbox is bound, if the function has not returned before
 SOON = 0.5  # seconds for what was sent to arrive
 LARGEST = 1 << 20  # bytes of a frame that is taken
 
@@ -92,16 +95,19 @@ class Message(NamedTuple):
 class Outbox:
     """A PULL behind the answer. `got` is what came; `gone` is set when the answer has hung up and all is read."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, late: bool) -> None:
         self.got: list[list[bytes]] = []
-        self.gone = threading.Event()
+        self.gone, self.open = threading.Event(), threading.Event()
         self.endpoint = scene.stage.endpoint("outbox")
         scene.stage.play(self.role, name="outbox")
-        scene.recording.wait("bind", "outbox")
+        if not late:
+            self.open.set()
+            scene.recording.wait("bind", "outbox")
 
     def role(self, ctx: zmq.Context[Any]) -> None:
         with ctx.socket(zmq.PULL) as pull, pull.get_monitor_socket(zmq.EVENT_DISCONNECTED) as monitor:
             pull.maxmsgsize = LARGEST
+            self.open.wait(ALL)
             pull.bind(self.endpoint)
             try:
                 while True:
@@ -124,21 +130,25 @@ def post(ctx: zmq.Context[Any], inbox: str, messages: Sequence[Message]) -> None
         push.poll()  # a PUSH becomes readable never
 
 
-def _play(scene: Scene, sent: list[Message]) -> None:
+def _play(scene: Scene, sent: list[Message], late: bool = False) -> None:
     """Send these messages, and one more that is good; all good ones but that are to be passed on, stamped."""
-    zone, outbox, inbox = scene.random.randrange(-9, 10), Outbox(scene), scene.stage.endpoint("inbox")
+    zone, outbox, inbox = scene.random.randrange(-9, 10), Outbox(scene, late), scene.stage.endpoint("inbox")
     now = datetime(2026, 3, 1, 7, 30, 15, tzinfo=UTC) + timedelta(minutes=scene.random.randrange(500_000))
     now = now.astimezone(datetime.fromisoformat(f"2026-01-01T00:00:00{zone:+03}:00").tzinfo)
     good = [message.frames for message in sent if not message.fault]
     scene.stage.play(post, inbox, [*sent, *map(Message, _numbered(scene, 2))], name="inbox")
     answer = scene.answer(Call((inbox, outbox.endpoint, len(good), now)))
     trouble: TookTooLong | Raised | None = None
+    if late:
+        answer.begun()
+        answer.until(lambda: answer.process.told, LATE)
+        outbox.open.set()
     try:
         [outcome] = answer.outcomes(ALL)
     except (TookTooLong, Raised) as error:
         trouble = error
     else:
-        outbox.gone.wait(SOON)
+        outbox.gone.wait(SOON + late * LATE)
     got = list(outbox.got)
     for number, found in enumerate(got[: len(good)]):
         title, header, *more = good[number]
@@ -156,6 +166,8 @@ def _play(scene: Scene, sent: list[Message]) -> None:
     if len(got) < len(good):
         taken = sum(not message.fault for message in sent[: len(good)])
         happened = f"Your function had returned, and {len(got)} of {len(good)} messages were passed on."
+        if late:
+            raise NotYet(THROWN, f"{happened} Nobody was bound at the outbox when they were sent.")
         raise NotYet(COUNTED if len(got) == taken < len(good) else FEWER, happened)
     if outcome.left_open:
         raise NotYet(LEFT, "Your function had returned, and a socket of its Context was still open.")
@@ -292,5 +304,10 @@ def messages_that_are_none(scene: Scene) -> None:
     _play(scene, [next(good), *(message for fault in faults for message in (fault, next(good)))])
 
 
+def an_outbox_that_opens_late(scene: Scene) -> None:
+    """an outbox that opens late"""
+    _play(scene, [*map(Message, _numbered(scene, 3))], late=True)
+
+
 TRY = frames_of_any_number
-SCENES = (frames_of_any_number, messages_that_are_none)
+SCENES = (frames_of_any_number, messages_that_are_none, an_outbox_that_opens_late)

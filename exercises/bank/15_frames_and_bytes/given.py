@@ -11,8 +11,9 @@ def stamp(ctx, inbox, outbox, count, now):
              title   any bytes, not always text
              header  a JSON object in UTF-8, such as {"kind": "drink"}
              more    no frame, one or several, each any bytes; some are empty
-    outbox   connect a PUSH here, and send each message on as one message with the same frames, but with
-             "seen" in the header, the text of `now` in the form of ISO 8601; what stands there is replaced
+    outbox   connect a PUSH here, perhaps before anybody is bound, and send each message on as one message with
+             the same frames, but with "seen" in the header, the text of `now` in the form of ISO 8601; what
+             stands there is replaced
     count    return after so many messages have been passed on
     now      a datetime with its time zone
 
