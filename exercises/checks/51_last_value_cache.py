@@ -284,6 +284,8 @@ class Kitchen:
         if received.count(frames) < self.said.count(frames):
             for kind in ("SUB", "XSUB"):
                 self._slept(said, kind)
+        if len(self.said) > MANY:
+            raise NotYet(DROPPED, f"{said}, after {MANY} others, one right after the other.", self._event())
         raise NotYet(UNTOLD if frames[1:] == (b"",) else NEWS, f"{said}.", self._event())
 
     def _unanswered(self, guest: Guest, prefix: bytes, lacks: list[bytes], second: bool, read: bool) -> NoReturn:
