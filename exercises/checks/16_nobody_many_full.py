@@ -3,6 +3,7 @@
 
 import contextlib
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any, NoReturn
@@ -74,7 +75,7 @@ LABELS = {
 }
 
 LONG = 2.0  # seconds of patience where everybody comes
-WHOLE = 4.0  # seconds for a call in which everybody comes
+WHOLE = 3.2  # seconds for a call in which everybody comes
 CALL = 3.4  # seconds for two short patiences, and for one that begins anew with each message
 SLACK = 1.0  # seconds that a busy machine may add to two short patiences
 ARRIVE = 2.0  # seconds for what was taken to arrive
@@ -145,11 +146,13 @@ class Round:
         self.answer.begun()
 
     def gets(self, peer: Peer, count: int, seconds: float = ARRIVE) -> list[Message]:
-        """What a peer has received, when that is so many messages, or the time is over."""
-        until = threading.Event()
-        for _ in range(int(seconds / LOOK)):
-            if len(peer.words) >= count or until.wait(LOOK):
-                break
+        """What a peer has received, when that is so many messages, or the time is over. Soon after the answer's
+        process has ended nothing more is on its way: it lingers for what its sockets hold."""
+        until, ended = time.monotonic() + seconds, False
+        while len(peer.words) < count and time.monotonic() < until:
+            if self.answer.process.done and not ended:
+                ended, until = True, min(until, time.monotonic() + STALL)
+            threading.Event().wait(LOOK)
         return peer.words[:]
 
     def finish(self, seconds: float) -> None:
@@ -199,7 +202,7 @@ class Round:
         if any(word not in messages for word in got):
             strange = next(word for word in got if word not in messages)
             raise NotYet(OTHER, f"{self.what} {peer.name!r} got {strange!r:.80}.")
-        if begin and left == [message for message in messages[len(got) :] if message not in got]:
+        if begin and left and left == [message for message in messages[len(got) :] if message not in got]:
             raise NotYet(EQUAL, f"{told} What is missing is equal to one that arrived.")
         if begin and end and missing < 0:
             raise NotYet(BACK, told)
@@ -268,7 +271,7 @@ def everybody(scene: Scene) -> None:
             then()
     work.finish(WHOLE)
     slow.reads.set()
-    got = {peer.name: work.gets(peer, MANY - len(work.left[peer.name]), STALL) for peer in peers}
+    got = {peer.name: work.gets(peer, MANY - len(work.left[peer.name]), LATE) for peer in peers}
     counts = f"Of {MANY} messages {', '.join(f'{name!r} got {len(words)}' for name, words in got.items())}."
     every = [Counter(map(repr, words)) for words in got.values()]
     due = Counter(map(repr, work.messages))
@@ -277,7 +280,7 @@ def everybody(scene: Scene) -> None:
         raise NotYet(DEALT, counts)
     if not any(work.left.values()) and got["quick"] == work.messages and not got["slow"] + got["late"]:
         raise NotYet(USED_UP, f"{counts} Nothing came back.")
-    if not got["late"] and not work.left["late"]:
+    if got["quick"] and not got["late"] and not work.left["late"]:
         raise NotYet(KEPT, "You gave back nothing for the third endpoint, and who came there late got nothing.")
     for peer in peers:
         if left := work.left[peer.name]:
@@ -316,10 +319,10 @@ def one_full(scene: Scene) -> None:
     work = Round(scene, peers, _many(scene), "The first of two received nothing while you sent.", 0.3, room=1)
     work.finish(CALL)
     taken = MANY - len(work.left["full"])
-    still = _freeze(work.answer.process)
+    still = work.left["full"] == work.messages[taken:] and _freeze(work.answer.process)
     full.reads.set()
-    sent = len(work.gets(full, taken - work.room - 1))  # what the system held; one more may be there in part
-    if still and taken - sent > work.room + 1 and work.left["full"] == work.messages[taken:]:
+    sent = len(work.gets(full, taken - work.room - 1)) if still else taken  # what the system held, but for a part
+    if taken - sent > work.room + 1:
         told = f"You had returned, and your process was frozen. Of {taken} messages that were taken for 'full' {sent} "
         told += f"arrived now. One may have been on its way; behind it were {taken - sent - 1}, with a room of 1."
         raise NotYet(ROOM, told)
@@ -333,7 +336,8 @@ def _freeze(process: Process) -> bool:
     """Whether it stands still, with all of its threads."""
     with contextlib.suppress(RuntimeError, OSError):  # it has ended
         process.freeze()
-        for _ in range(int(ARRIVE / LOOK)):
+        until = time.monotonic() + STALL
+        while time.monotonic() < until:
             threads = [file.read_text() for file in Path("/proc").glob(TASKS % process.pid)]
             if all(") T " in thread for thread in threads):
                 return True
