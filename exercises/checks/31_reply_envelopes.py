@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from typing import NoReturn
 
-from exercises.peers import ENDLESS, SOON, UNBOUND, Frames, Peer, Table
+from exercises.peers import ENDLESS, UNBOUND, Frames, Peer, Table
 from exercises.scene import NotYet, Scene
 
 ENTRY = "broker"
@@ -144,6 +144,14 @@ class Post(Table):
         wanted = [client.name, *ids, b"", *body]
         sent = f"{client.title} sent {_words(wanted[1:])}"
         if not frames:
+            self.alive()
+            if not label:
+                client.raw(*ids, b"", b"again")
+                if self.service.hears()[-1:] == [b"again"]:
+                    happened = (
+                        f"{sent} before the service was there, which got only what {client.title} sent after that."
+                    )
+                    self.blame(DROPPED, happened, client)
             self.missing(f"{sent} and no service got it.", label, client)
         if heard is client:
             label = LAST_EMPTY if body[-2:] == (b"", PING) and body[0] else HOLDS_PING
@@ -243,24 +251,12 @@ def services_at_work(scene: Scene) -> None:
         bob.raw(b"", slow)
         bob.glance()
         post.serves()
-        first = _waited(post, bob, slow)
+        first = post.reaches(bob, slow)
         post.ping(cleo, label=WAITED)
         dan.raw(b"", quick)
         second = post.reaches(dan, quick, label=ORDERLY)
         post.replies(dan, second, quick)
         post.replies(bob, first, slow)
-
-
-def _waited(post: Post, bob: Peer, slow: bytes) -> Frames:
-    """Client B's request came before the service, which must get it."""
-    if not post.service.socket.poll(SOON * 1000):
-        post.alive()
-        bob.raw(b"", b"again")
-        if post.service.hears()[-1:] == [b"again"]:
-            happened = "Client B asked, then a service came, and got only what client B asked after that."
-            post.blame(DROPPED, happened, bob)
-        post.silent("client B's request")
-    return post.reaches(bob, slow)
 
 
 def strangers_and_the_end(scene: Scene) -> None:

@@ -279,8 +279,9 @@ def a_guest_who_comes_back(scene: Scene) -> None:
 
 def the_end(scene: Scene) -> None:
     """the end of its Context"""
-    with Desk(scene, list(zip(_names(scene, 1), scene.words(1), strict=True)), LONG) as desk:
-        desk.answer.until(lambda: scene.recording.calls.get(desk.answer.dump), SOON_ENOUGH)
+    (ann, dora), (one, two) = _names(scene, 2), scene.words(2)
+    with Desk(scene, [(ann, one), (dora, two)], LONG) as desk:
+        desk.gets(desk.guest(ann), one)  # and then it waits for the other
         desk.end()
 
 
