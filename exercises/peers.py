@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import time
 from collections.abc import Sequence
 from typing import Any, NoReturn, Self
@@ -23,7 +24,7 @@ import zmq
 from diagrams import trace
 
 from .answer import Call
-from .scene import GRACE, Answer, NotYet, Scene, TookTooLong, unexpected
+from .scene import GRACE, LOOK, Answer, NotYet, Scene, TookTooLong, unexpected
 
 START = 2.0  # seconds in which an answer that runs has to have bound its sockets
 SOON = 1.2  # seconds in which it does what nothing keeps it from
@@ -62,6 +63,15 @@ class Peer:
         return self.table.first([self], seconds)[1]
 
 
+def _listens(endpoint: str) -> bool:
+    """Whether somebody does. What connects says no word of ZMTP, so that nobody takes it for a peer."""
+    transport, _, address = endpoint.partition("://")
+    host, _, port = address.rpartition(":")
+    kind, where = (socket.AF_UNIX, address) if transport == "ipc" else (socket.AF_INET, (host, int(port)))
+    with socket.socket(kind) as probe:
+        return probe.connect_ex(where) == 0
+
+
 class Table:
     """An answer under trial and the peers around it. `args` are its arguments behind the endpoints."""
 
@@ -74,17 +84,15 @@ class Table:
 
     def __enter__(self) -> Self:
         """Return when somebody listens at every end; how long a process takes to start is no matter."""
-        with self.closing, contextlib.ExitStack() as probes:
+        with self.closing:
             for end, endpoint in self.ends.items():
-                probe = probes.enter_context(probes.enter_context(zmq.Context()).socket(zmq.DEALER))
-                probe.linger, probe.immediate, probe.reconnect_ivl = 0, 1, 5
-                probe.connect(endpoint)
                 self.answer.begun()
                 until = time.monotonic() + START
-                while not probe.poll(20, zmq.POLLOUT):  # writable once it is connected
+                while not _listens(endpoint):
                     self.alive()
                     if time.monotonic() > until:
                         self.blame(UNBOUND, f"It ran for {START:g} s, and nobody was bound at its {end}.")
+                    time.sleep(LOOK)
             self.closing = self.closing.pop_all()
         return self
 
