@@ -10,11 +10,9 @@ behind is a descendant of this process and is swept before it ends.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
-import pickle
 import signal
 import sys
 import tempfile
@@ -101,14 +99,14 @@ def judge(name: str, source: str, seed: int) -> Verdict:
 
 
 def calls(name: str, source: str, seed: int) -> str:
-    """What an answer was asked in all scenes and what came of it, pickled: arguments, result, TimeoutError, seconds."""
+    """What an answer was asked in all scenes and what came of it, packed: arguments, result, TimeoutError, seconds."""
     task = tasks.load(name)
     scenes = [_scene(task, source, f"{seed} {s.__name__}") for s in task.SCENES]
     made = [call for act, scene in zip(task.SCENES, scenes, strict=True) for call in _play(act, scene)[0].calls]
     late = [
         (call.args, outcome.value, outcome.message if outcome.error else "", outcome.seconds) for call, outcome in made
     ]
-    return base64.b64encode(pickle.dumps([(list(map(repr, args)), *rest) for args, *rest in late])).decode()
+    return tasks.packed([(list(map(repr, args)), *rest) for args, *rest in late])
 
 
 def play(name: str, source: str) -> Verdict:

@@ -24,10 +24,13 @@ Below the licence, an answer of the bank begins with the first line of its verdi
 
 from __future__ import annotations
 
+import base64
 import importlib
 import json
+import pickle
 import re
 import tomllib
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -179,6 +182,15 @@ def hint(task: Task, given: int) -> str:
         return f"Hint {given + 1} of {len(task.HINTS)}: {task.HINTS[given]}"
     where = f"exercises/solutions/{task.stem}.ipynb"
     return f"There are no more hints. The explained solution is in {where}. A variant to try: {task.VARIANT}"
+
+
+def packed(value: Any) -> str:
+    """A value of our own as text, small."""
+    return base64.b64encode(zlib.compress(pickle.dumps(value))).decode()
+
+
+def unpacked(text: str) -> Any:
+    return pickle.loads(zlib.decompress(base64.b64decode(text)))
 
 
 def check_cell(path: Path, stem: str) -> str:
