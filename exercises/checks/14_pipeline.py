@@ -237,11 +237,12 @@ def workers_that_die(scene: Scene) -> None:
         if not came:
             _unsent(bench, death)
         waits += [came[0][0] - quiet] if death else []
-        if death and waits[-1] < EARLIEST * bench.patience:
+        if death > 1 and waits[-1] < EARLIEST * bench.patience:  # before that, the first worker held what it had
+            renewed = came[0][0] - bench.taken[started - 1][0] < EARLIEST * bench.patience  # since it sent last
             happened = (
                 f"The patience was {bench.patience:g} s; tasks came again {waits[-1]:.3f} s after the last result."
             )
-            raise NotYet(HASTY, happened, bench.again())
+            raise NotYet(HASTY if renewed else EARLY, happened, bench.again())
         known = [frames[1] for _, frames in came if frames[1] not in due]
         if known:
             happened = f"You had the result of {known[0]!r} when you sent that task once more."
