@@ -743,6 +743,8 @@ def test_a_bad_hour_replays_and_can_be_drawn() -> None:
 SHORT = 0.1  # seconds between signs of life here
 MANY = 20_000  # updates, with the value below more than all buffers on their way take
 LONG = bytes(300)
+# So many take long when each is traced; that tracing changes nothing is shown by the others.
+plain = pytest.mark.parametrize("stage", ["plain context"], indirect=True)
 
 
 class Scene:
@@ -911,6 +913,7 @@ def test_when_the_server_dies_a_replica_keeps_what_it_has_until_its_timeout(scen
     assert (core.complete, core.state) == (True, {b"tea": b"hot"})
 
 
+@plain
 @signals
 def test_a_replica_that_was_frozen_is_complete_again(scene: Scene, told: Any) -> None:
     scene.server("tea=hot", spawn=True)
@@ -949,6 +952,7 @@ def test_one_lost_update_is_noticed_by_the_next_sign_of_life(scene: Scene, told:
         assert told.recv_pyobj() == (2, {b"tea": b"hot", b"end": b"1"})
 
 
+@plain
 def test_a_replica_that_is_too_slow_skips_updates_and_no_state_is_wrong(scene: Scene) -> None:
     scene.server("tea=hot", spawn=True)
     shown = 0

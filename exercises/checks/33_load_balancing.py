@@ -290,12 +290,14 @@ def several_workers(scene: Scene) -> None:
             hands[worker] = []
             _round(hall, ann, hands, [worker] * places)
         ada, cleo, bea = hands
-        _emptied(hall, ann, hands, bea, cleo, ada)  # who was given something last replies first
+        _emptied(hall, ann, hands, ada, cleo, bea)
         _round(hall, ann, hands, [ada, cleo, bea, ada, cleo, bea, cleo, cleo], PATTERNS)
         _emptied(hall, ann, hands, cleo)
         _emptied(hall, ann, hands, ada, count=1)
         _round(hall, ann, hands, [cleo, ada])
         _emptied(hall, ann, hands, bea, ada)
+        _round(hall, ann, hands, [bea, ada, cleo])
+        _emptied(hall, ann, hands, cleo, ada, bea)  # who was given something last replies first
         _round(hall, ann, hands, [bea, ada, cleo])
 
 

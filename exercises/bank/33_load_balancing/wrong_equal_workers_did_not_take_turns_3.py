@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: the worker that was used last got the next request.
+# Not yet: equal workers did not take turns.
 
 import re
 from collections import Counter
