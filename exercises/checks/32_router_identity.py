@@ -96,7 +96,8 @@ class Desk(Table):
     def differs(self, guest: Peer, text: bytes, frames: Frames) -> NoReturn:
         happened = f"{guest.title} got {frames!r:.200} where {text!r:.50} was due."
         heard = [bytes(e.frames[-1]) for e in self.scene.recording.events if e.kind == "receive" and e.frames]
-        label = FRONT if len(frames) > 1 else TWICE if heard.count(frames[-1]) > 1 else ""
+        later = OVERTOOK if (guest.name, frames[-1]) in self.letters else ""  # this one was not due yet
+        label = FRONT if len(frames) > 1 else TWICE if heard.count(frames[-1]) > 1 else later
         self.blame(label, happened, guest)
 
     def undelivered(self, guest: Peer, text: bytes) -> NoReturn:
