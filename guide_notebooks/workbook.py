@@ -5,8 +5,8 @@
 `<!-- /name -->`, its picture, which is one that a lesson has stored, the index of the lessons, and the index's picture.
 
 A lesson's metadata hold, under "workbook", the words that it introduces, each with its meaning, and the symptoms that
-it explains. A cell tagged `socket-table` prints a table of socket types, one heading and a line each; one tagged `do`
-is for the reader to change.
+it explains, by groups. A cell tagged `socket-table` prints a table of socket types, one heading and a line each; one
+tagged `do` is for the reader to change.
 
 `python guide_notebooks/workbook.py minutes [41 ...]` compares the minutes in the headers with what is there to read.
 """
@@ -37,6 +37,17 @@ PATHS = {
 EXAM = {"short": 28}  # the lesson that a course keeps for its last evening
 WORDS = 180  # that are read in a minute
 LINE, QUESTION, PLACE = 4, 40, 120  # seconds for a line of code, a question, and a place to do something
+GROUPS = (  # of symptoms, in the order in which one looks
+    "it says",
+    "nothing comes",
+    "too little comes",
+    "too much comes",
+    "something wrong comes",
+    "it hangs",
+    "it does not end",
+    "it is slow, or busy with nothing",
+    "it grows",
+)
 TABLE = "socket-table"  # the tag of a cell that prints such a table
 
 Notebook = dict[str, Any]
@@ -212,7 +223,7 @@ def along(path: str) -> list[Lesson]:
 def metadata(each: Lesson) -> dict[str, Any]:
     """What a lesson says of itself: its words with their meanings, and its symptoms."""
     told: dict[str, Any] = load(ROOT / LESSONS / f"{each.stem}.ipynb")["metadata"].get("workbook", {})
-    return {"words": {}, "symptoms": []} | told
+    return {"words": {}, "symptoms": {}} | told
 
 
 def printed(each: Lesson) -> list[list[str]]:
@@ -331,13 +342,16 @@ def course() -> str:
 
 
 def symptoms() -> str:
-    found: dict[str, list[Lesson]] = {}
-    for each in lessons():
-        for symptom in metadata(each)["symptoms"]:
-            found.setdefault(symptom, []).append(each)
-    lines = ["| what you see | where it is explained |", "|---|---|"]
-    ordered = sorted(found.items(), key=lambda each: each[0].lower().lstrip("`"))
-    return "\n".join(lines + [f"| {what} | {', '.join(map(_link, where))} |" for what, where in ordered])
+    parts = []
+    for group in GROUPS:
+        found: dict[str, list[Lesson]] = {}
+        for each in lessons():
+            for symptom in metadata(each)["symptoms"].get(group, []):
+                found.setdefault(symptom, []).append(each)
+        ordered = sorted(found.items(), key=lambda each: each[0].lower().lstrip('`"'))
+        rows = [f"| {what} | {', '.join(map(_link, where))} |" for what, where in ordered]
+        parts.append("\n".join([f"| {group} | where it is explained |", "|---|---|", *rows]))
+    return "\n\n".join(parts)
 
 
 def sockets() -> str:
@@ -390,8 +404,7 @@ def index() -> Notebook:
     parts = [
         f"# The index\n\nStart with [{FIRST.replace('_', ' ', 1)}]({FIRST}.ipynb), or take a path, a symptom, a socket "
         "type or a word from here. Minutes are those to read and those for the exercise.",
-        f"## Lessons\n\n![Which lesson needs which; the same stands in words below.](../{MAP})\n\n"
-        + "\n".join(f"- {line}" for line in words.splitlines()[1:]),
+        f"## Lessons\n\n![Which lesson needs which: {'; '.join(words.splitlines()[1:])}.](../{MAP})",
         f"## Paths\n\n{paths('')}\n\nThe short path as a course of two days:\n\n{course()}",
         f"## I see this\n\n{symptoms()}",
         f"## Which socket?\n\nEvery row was printed by the lesson behind it, from a run.\n\n{sockets()}",

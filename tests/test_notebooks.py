@@ -366,11 +366,13 @@ def _(notebook: Notebook, path: Path) -> Complaints:
 
 @check(
     "it names what its readers may have seen go wrong",
-    lambda nb: nb["metadata"]["workbook"].update(symptoms=[]),
+    lambda nb: nb["metadata"]["workbook"].update(symptoms={}),
     (LESSONS,),
 )
 def _(notebook: Notebook, path: Path) -> Complaints:
-    symptoms = notebook["metadata"].get("workbook", {}).get("symptoms", [])
+    groups = notebook["metadata"].get("workbook", {}).get("symptoms", {})
+    yield from (f"{group!r} is no group of symptoms" for group in groups if group not in workbook.GROUPS)
+    symptoms = [symptom for group in groups.values() for symptom in group]
     if not 1 <= len(symptoms) <= 8:
         yield f"its metadata name {len(symptoms)} symptoms"
     yield from (f"{symptom!r} ends with a full stop" for symptom in symptoms if symptom.endswith((".", "|")))
@@ -424,7 +426,10 @@ def good_lesson() -> Notebook:
         "metadata": {
             "kernelspec": {"name": "python3"},
             "language_info": {"name": "python"},
-            "workbook": {"words": {"word": "what a sentence is made of"}, "symptoms": ["nothing comes"]},
+            "workbook": {
+                "words": {"word": "what a sentence is made of"},
+                "symptoms": {"nothing comes": ["nothing at all"]},
+            },
         },
         "nbformat": 4,
         "nbformat_minor": 5,
