@@ -512,7 +512,7 @@ def topology(recording: Recording) -> Picture:
     for actor, socket in sockets:
         dot.node(0, 0, f"{actor}\n{socket} {how[actor, socket]}s", key=f"{actor}/{socket}", shape="box",
                  style="rounded,filled", fillcolor="#e8eef7", fontsize=12)  # fmt: skip
-    words = [f"{a} {how[a, s]}s a {s.split()[0]} socket" for a, s in sockets]
+    words = [f"{a} {how[a, s]}s {'an' if s.startswith('X') else 'a'} {s.split()[0]} socket" for a, s in sockets]
     for a in sockets:
         for b in sorted(joined.get(a, ())):
             if how[a] == "connect":
