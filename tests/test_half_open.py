@@ -100,7 +100,10 @@ def test_who_listens_on_a_half_open_connection_makes_it_anew(
 ) -> None:
     monkeypatch.setattr(recipe, "PING", QUICK, raising=recipe is not clone)
     with Stage() as stage:
-        here = stage.socket(kind, rcvtimeo=MS, **({"xpub_verbose": 1} if kind == zmq.XPUB else {}))
+        option = (
+            "xpub_verbose" if kind == zmq.XPUB else "router_handover"
+        )  # who comes again is told, and keeps its name
+        here = stage.socket(kind, rcvtimeo=MS, **{option: 1})
         here.bind("tcp://127.0.0.1:*")
         with relay(here.last_endpoint.decode()) as between:
             stage.play(role, between.endpoint)
