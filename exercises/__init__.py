@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Exercises whose checker names the misconception. In a notebook: `%load_ext exercises`; elsewhere: `-m exercises`.
 
-What a learner edits are the notebooks in this folder; `checks` holds one module an exercise, `solutions` the
-explained solutions.
+What a learner edits are the notebooks in this folder. `task` says in which rooms the rest of an exercise stands.
 """
 
 from typing import Any
