@@ -22,7 +22,9 @@ def server(ctx, endpoint, work):
                     time.sleep(0.01)
             try:
                 while True:
-                    request = socket.recv()
+                    request, *more = socket.recv_multipart()
+                    if more:
+                        raise ValueError("one frame, please")
                     socket.send_multipart([b"OK", work(request)])
             except ValueError as error:
                 socket.send_multipart([b"ERROR", str(error).encode()])
