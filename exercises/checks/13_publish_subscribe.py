@@ -166,22 +166,24 @@ class Station:
         if outcome.error and self.noise:
             happened = f"Among the reports there was what is none, and your function ended with {outcome.error}"
             raise NotYet(ENDED, f"{happened}: {outcome.message} ({outcome.trace or 'outside its own lines'}).")
+        number = type(value) in (int, float) and abs(value) < 1e300
+        if number and len(reports) >= self.count and _near(value, sum(reports[: self.count]) / self.count):
+            return outcome
+        for frames in crossed if number else ():  # what was counted as the last may have come before it was due
+            minutes, label = self.noise.get(frames, (0, ""))
+            if label and _near(value, (sum(reports[: self.count - 1]) + minutes) / self.count):
+                happened = f"You returned {value:.9g}: in it are the {minutes} of {_shown(frames)}, which is no report."
+                raise NotYet(label, happened)
         if not outcome.error and len(reports) < self.count:
             self._gave_up(f"returned {value!r}")
-        if type(value) not in (int, float) or not abs(value) < 1e300:
+        if not number:
             unexpected(outcome)
         taken = reports[: self.count]
         wanted = sum(taken) / self.count
-        if _near(value, wanted):
-            return outcome
         happened = f"The first {self.count} reports of {self.line!r} that came make {wanted:.9g}, and you returned "
         happened += f"{value:.9g}"
         if value in (math.floor(wanted), math.ceil(wanted)) or _near(value, round(wanted, 1)):
             raise NotYet(ROUNDED, f"{happened}.")
-        for frames in crossed:
-            minutes, label = self.noise.get(frames, (0, ""))
-            if label and _near(value, (sum(taken[:-1]) + minutes) / self.count):
-                raise NotYet(label, f"{happened}: in it are the {minutes} of {_shown(frames)}, which is no report.")
         fewer = [sum(reports[:n]) / by for n in range(self.count) for by in (n, self.count) if by]
         if any(_near(value, other) for other in fewer):
             if not self.noise:
