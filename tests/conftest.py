@@ -21,7 +21,7 @@ from patterns.stage import Stage
 
 SETTLE = 2.0  # seconds: what ends by itself is given this long
 PROC = Path("/proc/self")
-PER_CORE, MOST = 3, 24  # processes that test at once
+PER_CORE, MOST = 2, 24  # processes that test at once
 
 
 def alive() -> dict[str, str]:
