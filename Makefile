@@ -53,7 +53,10 @@ soak: .venv/test
 lock: .venv/bin/python
 	$(PIP) uv
 	.venv/bin/uv pip compile --quiet --upgrade --universal --all-extras --custom-compile-command "make lock" pyproject.toml -o tests/requirements.txt
-	.venv/bin/uv pip compile --quiet --python-version 3.12 -c tests/requirements.txt --no-annotate --custom-compile-command "make lock" pyproject.toml -o binder/requirements.txt
+	.venv/bin/uv pip compile --quiet --python-version 3.12 -c tests/requirements.txt --no-annotate --custom-compile-command "make lock" $(IMAGE:%=--no-emit-package=%) pyproject.toml -o binder/requirements.txt
+
+# What repo2docker's image brings itself, at versions of its own; its pyzmq alone is replaced.
+IMAGE = $(filter-out pyzmq,$(shell printf 'ipykernel\nipywidgets\n' | .venv/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.12 - 2>/dev/null | sed 's/==.*//'))
 
 # What the commands above need is put into .venv once, and again when the pins change.
 .venv/lab .venv/test: .venv/bin/python tests/requirements.txt pyproject.toml binder/overrides.json
