@@ -13,8 +13,9 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from . import checker, mutants
 from . import task as tasks
@@ -126,17 +127,21 @@ class Proof:
 
 
 Wanted = Callable[[checker.Verdict], bool]
+Claim = tuple[str, Callable[[], str], Wanted]  # what is said of which source
 
 
 def prove(chosen: list[tasks.Task], runs: int = 1, quick: bool = False) -> int:
-    """Print the table of proofs; 0 when all hold, else 1. Quick leaves out small mistakes and most odd results."""
+    """Print the table of proofs; 0 when all hold, else 1. Quick tries one wrong answer for each misconception, and
+    leaves out small mistakes and most odd results."""
     times: list[float] = []
     failed = total = 0
-    for proof in (proof for task in chosen for proof in proofs(task, runs, quick)):
-        total += 1
-        failed += not proof.holds
-        times += proof.seconds
-        print(f"{'  ' if proof.holds else '✗ '}{proof.stem:20} {proof.what:74.74} {proof.found}", flush=True)
+    with ThreadPoolExecutor(checker.PLACES) as pool:
+        begun = [proofs(task, pool, runs, quick) for task in chosen]
+        for proof in (proof for told in begun for proof in told):
+            total += 1
+            failed += not proof.holds
+            times += proof.seconds
+            print(f"{'  ' if proof.holds else '✗ '}{proof.stem:20} {proof.what:74.74} {proof.found}", flush=True)
     if times:
         times.sort()
         middle, late = statistics.median(times), times[min(len(times) - 1, int(len(times) * 0.95))]
@@ -145,33 +150,31 @@ def prove(chosen: list[tasks.Task], runs: int = 1, quick: bool = False) -> int:
     return 1 if failed else 0
 
 
-def proofs(task: tasks.Task, runs: int = 1, quick: bool = False) -> Iterator[Proof]:
-    """Every proof of one exercise."""
-    yield from _still(task)
-    with ThreadPoolExecutor(checker.PLACES) as pool:
-        yield from pool.map(lambda claim: _judged(task, *claim, runs), _claims(task, quick))
-        if not quick:
-            yield _mutants(task, pool)
+def proofs(task: tasks.Task, pool: Executor, runs: int = 1, quick: bool = False) -> Iterator[Proof]:
+    """Every proof of one exercise. Its verdicts are asked for at once."""
+    judged = pool.map(lambda claim: _judged(task, *claim, runs), _claims(task, quick))
+    mutants = [] if quick else [_mutants(task, pool)]
+    return (proof for some in (_still(task), judged, *mutants) for proof in some)
 
 
-def _claims(task: tasks.Task, quick: bool) -> Iterator[tuple[str, str, Wanted]]:
-    """What is said of which source."""
+def _claims(task: tasks.Task, quick: bool) -> Iterator[Claim]:
     right = [("solution", task.solution), *((answer.name, answer.source) for answer in task.right)]
+    first = {answer.label: answer for answer in reversed(task.wrong)}.values()
     core = "shell(ctx, " in task.solution  # then all that counts is what it gives to its shell
-    yield "given", task.given, _fails
-    yield "given, touched", task.given + "\n# touched\n", _fails  # or it would not be run
+    odds = ODD_CORES if core else ODDS
+    yield "given", lambda: task.given, _fails
+    yield "given, touched", lambda: task.given + "\n# touched\n", _fails  # or it would not be run
     for name, source in right:
-        yield name, source, lambda verdict: verdict.passed
-    for answer in task.wrong:
-        yield answer.name, answer.source, _named(answer.label)
-    yield "no socket, and the solution's results", _no_socket(task), _rejects
-    for name, source in right:
-        if core or "ctx.socket" in source or "Context" in source:
-            yield f"{name}, its own Context", source + OWN.format(entry=task.ENTRY), _named(ELSEWHERE)
+        yield name, partial(str, source), lambda verdict: verdict.passed
+    for answer in (answer for answer in task.wrong if answer in first or not quick):
+        yield answer.name, partial(str, answer.source), _named(answer.label)
+    yield "no socket, and the solution's results", partial(_no_socket, task), _rejects
     for name, source in right[:1] if quick else right:
-        for odd in ODD_CORES if core else ODDS:
+        if core or "ctx.socket" in source or "Context" in source:
+            yield f"{name}, its own Context", partial(str, source + OWN.format(entry=task.ENTRY)), _named(ELSEWHERE)
+        for odd in odds[:2] if quick else odds:
             text = (ODD_CORE if core else ODD).format(entry=task.ENTRY, odd=odd)
-            yield f"{name}, result {odd}", source + text, _speaks
+            yield f"{name}, result {odd}", partial(str, source + text), _speaks
 
 
 def _fails(verdict: checker.Verdict) -> bool:
@@ -190,11 +193,11 @@ def _named(label: str) -> Wanted:
     return lambda verdict: verdict.kind == "not yet" and repr(verdict).startswith(f"Not yet: {label}.")
 
 
-def _judged(task: tasks.Task, what: str, source: str, wanted: Wanted, runs: int) -> Proof:
+def _judged(task: tasks.Task, what: str, source: Callable[[], str], wanted: Wanted, runs: int) -> Proof:
     seconds, found = [], set()
     for seed in range(SEED, SEED + runs):
-        start = time.monotonic()
-        verdict = checker.check(task.stem, source, seed)
+        given, start = source(), time.monotonic()
+        verdict = checker.check(task.stem, given, seed)
         seconds.append(time.monotonic() - start)
         if not wanted(verdict):
             found.add(f"got {verdict.head} {verdict.happened}")
@@ -207,16 +210,20 @@ def _no_socket(task: tasks.Task) -> str:
     return NO_SOCKET.format(entry=task.ENTRY, known=known)
 
 
-def _mutants(task: tasks.Task, pool: ThreadPoolExecutor) -> Proof:
+def _mutants(task: tasks.Task, pool: Executor) -> Iterator[Proof]:
     """That small mistakes in the solution are rejected. What does the same by another way is named in the check."""
     same: dict[str, str] = getattr(task.module, "EQUIVALENT", {})
     known = {what for what, _ in mutants.mistakes(task.solution)}
     made = mutants.some(task.solution, MUTANTS, tuple(same))
     verdicts = pool.map(lambda mistake: checker.check(task.stem, mistake[1], SEED), made)
-    passed = [what for (what, _), verdict in zip(made, verdicts, strict=True) if not _rejects(verdict)]
-    passed += [f"no such mistake: {what}" for what in same if what not in known]
-    what = f"{len(made) - SURVIVE} of {len(made)} small mistakes are rejected"
-    return Proof(task.stem, what, len(passed) <= SURVIVE, "; ".join(passed))
+
+    def told() -> Iterator[Proof]:
+        passed = [what for (what, _), verdict in zip(made, verdicts, strict=True) if not _rejects(verdict)]
+        passed += [f"no such mistake: {what}" for what in same if what not in known]
+        what = f"{len(made) - SURVIVE} of {len(made)} small mistakes are rejected"
+        yield Proof(task.stem, what, len(passed) <= SURVIVE, "; ".join(passed))
+
+    return told()
 
 
 def _still(task: tasks.Task) -> Iterator[Proof]:
