@@ -10,6 +10,7 @@ Every proof is a row of a table; the exit code is 0 only when all hold.
 
 from __future__ import annotations
 
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from . import task as tasks
 from .scene import ELSEWHERE
 
 SMALL = 12  # characters; shorter lines of a solution say nothing of it
+LETTERS = "abc"  # of a question's options
+REASON = re.compile(r"[:;]|\b(because|since|so that)\b|, (as|for|so) ")  # how an option's text gives one
 SEED = 1  # of the first run; the next has the next
 MUTANTS = 20  # small mistakes that are tried in a solution
 SURVIVE = 1  # of them may pass
@@ -229,6 +232,11 @@ def _mutants(task: tasks.Task, pool: Executor) -> Iterator[Proof]:
 def _still(task: tasks.Task) -> Iterator[Proof]:
     """What needs no run: numbers, names and leaks."""
     wrong = {answer.label for answer in task.wrong}
+    right = [question.answer for question in task.questions.values()]
+    dealt = [f"{letter} {right.count(letter)}" for letter in sorted(set(right))]
+    least, most = len(right) // len(LETTERS), -(-len(right) // 2)
+    level = [f"{letter} {min(max(right.count(letter), least), most)}" for letter in LETTERS]
+    mixed = [number for number, question in task.questions.items() if _mixed(question)]
     for what, holds, found in [
         ("there are three hints", len(task.HINTS) == 3, f"{len(task.HINTS)}"),
         ("there are six misconceptions in the bank", len(wrong) >= 6, f"{len(wrong)}"),
@@ -239,7 +247,8 @@ def _still(task: tasks.Task) -> Iterator[Proof]:
             set(task.LABELS) <= wrong,
             f"{sorted(set(task.LABELS) - wrong)}",
         ),
-        ("there are questions", bool(task.questions), ""),
+        ("the right letters are dealt evenly", bool(right) and dealt == level, f"{dealt}"),
+        ("options have a reason, all or none of a question", not mixed, f"{mixed}"),
         (
             "the exercise holds what is given",
             tasks.same(tasks.check_cell(task.exercise, task.stem), task.given),
@@ -248,6 +257,11 @@ def _still(task: tasks.Task) -> Iterator[Proof]:
     ]:
         yield Proof(task.stem, what, holds, "" if holds else found)
     yield _leaks(task)
+
+
+def _mixed(question: tasks.Question) -> bool:
+    """Whether some options give a reason and others do not: then a guess need not look at what they say."""
+    return len({bool(REASON.search(text)) for text, _ in question.options.values()}) > 1
 
 
 def _leaks(task: tasks.Task) -> Proof:

@@ -2,7 +2,8 @@
 """Lessons and exercises in a real browser: `make lab` as a learner starts it, all cells run, pictures seen, no question
 asked; an exercise as it is given, with a wrong answer and with the right one.
 
-What the cells say is for nbval. So the gate opens one lesson of each kind and one exercise; `make browser` opens all.
+What the cells say is for nbval. So the gate opens one lesson of each kind, and runs the first one and its exercise;
+`make browser` runs all.
 
 CHROMIUM names the browser where it is not found by itself; SCREENSHOTS names a folder that keeps what was seen.
 """
@@ -211,14 +212,24 @@ def test_make_lab_shows_the_first_lesson(lab: str, page: Any) -> None:
     assert questions(page) == []
 
 
-def visit(page: Any, lab: str, folder: str, stem: str) -> list[dict[str, Any]]:
-    """Open a notebook, run all of its cells and return those with code. No question may be in the way."""
+def code(page: Any) -> list[dict[str, Any]]:
+    """The cells with code of the notebook in view."""
+    return list(workbook.cells(page.evaluate(NOTEBOOK), "code"))
+
+
+def show(page: Any, lab: str, folder: str, stem: str) -> None:
+    """Open a notebook. No question may be in the way."""
     page.goto(lab.replace(f"{LESSONS}/{workbook.FIRST}", f"{folder}/{stem}") + "&reset", timeout=OPEN * 1000)
     page.wait_for_function(READY, timeout=OPEN * 1000)
     assert questions(page) == []
+
+
+def visit(page: Any, lab: str, folder: str, stem: str) -> list[dict[str, Any]]:
+    """Open a notebook, run all of its cells and return those with code."""
+    show(page, lab, folder, stem)
     page.evaluate(RUN_ALL)
     page.wait_for_function(HAS_RUN, timeout=RUN * 1000, polling=100)
-    cells = list(workbook.cells(page.evaluate(NOTEBOOK), "code"))
+    cells = code(page)
     for cell in cells:
         failed = any(output["output_type"] == "error" for output in cell["outputs"])
         assert failed == ("raises-exception" in cell["metadata"].get("tags", ())), workbook.source(cell)
@@ -236,16 +247,27 @@ def type_and_run(page: Any, source: str, where: str = "check") -> list[dict[str,
     """Type a source into the check's cell, or into the last one with code, run it, and return all cells with code."""
     page.evaluate(TYPE, [source, where])
     page.wait_for_function(HAS_RUN, timeout=RUN * 1000, polling=100)
-    return list(workbook.cells(page.evaluate(NOTEBOOK), "code"))
+    return code(page)
 
 
-@pytest.mark.parametrize("stem", opened(LESSONS, KINDS.values()))
-def test_lesson_runs_in_jupyterlab(stem: str, lab: str, page: Any) -> None:
-    cells = visit(page, lab, LESSONS, stem)
+def see_pictures(page: Any, cells: list[dict[str, Any]]) -> None:
+    """All that these cells have drawn is in view, and more than alternative texts."""
     drawn = sum(len(workbook.pictures(cell)) for cell in cells)
     assert drawn
     page.wait_for_function(f"() => document.querySelectorAll('{OUTPUT} img').length >= {drawn}", timeout=OPEN * 1000)
     assert page.locator(f"{OUTPUT} img").evaluate_all(PICTURES) == drawn
+
+
+@pytest.mark.parametrize("stem", opened(LESSONS, KINDS.values()))
+def test_lesson_shows_its_pictures_before_it_has_run(stem: str, lab: str, page: Any) -> None:
+    show(page, lab, LESSONS, stem)
+    cells = code(page)
+    see_pictures(page, [cell for cell in cells if not cell["metadata"].get("jupyter", {}).get("outputs_hidden")])
+
+
+@pytest.mark.parametrize("stem", opened(LESSONS, [workbook.FIRST]))
+def test_lesson_runs_in_jupyterlab(stem: str, lab: str, page: Any) -> None:
+    see_pictures(page, visit(page, lab, LESSONS, stem))
     assert questions(page) == []
 
 

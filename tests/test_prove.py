@@ -14,7 +14,7 @@ from exercises import __main__ as shell
 from exercises import checker, mutants, prove, task
 from exercises.checker import Verdict
 from exercises.scene import ELSEWHERE
-from exercises.task import Banked, Task
+from exercises.task import Banked, Question, Task
 from patterns.shell import Close, Send
 
 TASK = task.load("41")
@@ -47,6 +47,20 @@ def marked(capsys: pytest.CaptureFixture[str], code: int) -> list[str]:
 # What needs no run.
 
 LINE = next(line.strip() for line in TASK.solution.splitlines() if "share = max" in line)
+
+
+def asked(right: str, texts: str = "x x x") -> dict[str, Question]:
+    """Questions with these right letters. The first has options with these texts."""
+    made = {
+        f"41.{n}": Question("", {letter: ("x", "" if letter == each else "idea") for letter in "abc"}, "")
+        for n, each in enumerate(right)
+    }
+    made["41.0"].options.update(
+        {letter: (text, made["41.0"].options[letter][1]) for letter, text in zip("abc", texts.split(), strict=True)}
+    )
+    return made
+
+
 STILL: dict[str, tuple[dict[str, Any], str, str]] = {
     "two hints": ({"HINTS": TASK.HINTS[:2]}, "there are three hints", "2"),
     "four hints": ({"HINTS": (*TASK.HINTS, "four")}, "there are three hints", "4"),
@@ -66,7 +80,21 @@ STILL: dict[str, tuple[dict[str, Any], str, str]] = {
         "every next idea is of a misconception in the bank",
         "['it sang']",
     ),
-    "no questions": ({"questions": {}}, "there are questions", ""),
+    "a letter that is right too often": (
+        {"questions": asked("aaaaabbc")},
+        "the right letters are dealt evenly",
+        "['a 5', 'b 2', 'c 1']",
+    ),
+    "a letter that is never right": (
+        {"questions": asked("aaabbb")},
+        "the right letters are dealt evenly",
+        "['a 3', 'b 3']",
+    ),
+    "one option with a reason": (
+        {"questions": asked("abcabc", "yes:because no never")},
+        "options have a reason, all or none of a question",
+        "['41.0']",
+    ),
     "a notebook that gives something else": (
         {"given": TASK.given.replace("answer", "reply")},
         "the exercise holds what is given",
