@@ -25,7 +25,8 @@ from .shell import AT_ONCE, NEVER, WORK, Effect, Open, Result, Send, Work, run, 
 
 ENDPOINT = "tcp://127.0.0.1:5555"
 BEAT = 0.5  # seconds from one word of a peer to its next
-PING = 5.0  # seconds from one PING of ZMTP to the next; a connection on which nothing answers by then is made anew
+PING = 5.0  # seconds from one PING of ZMTP to the next; a connection on which nothing answers by then is made anew.
+# Whoever PINGs has no RCVHWM: libzmq 4.3.5 aborts the process when a full queue keeps it from reading the answer.
 INTERVAL, LIVENESS = 1.0, 3  # seconds in which a peer has to be heard; silent ones until it is taken for gone
 
 # What each trouble of a peer does to the report of it: "safe" is told in time, and taken back when it is over.
@@ -121,7 +122,8 @@ class Peer:
         if not first:
             yield Send("watcher", [HEARTBEAT])
         else:  # while nobody is there, words are lost and do not pile up; to who is there, none for want of room
-            options = {"routing_id": self.name, "immediate": 1, "sndhwm": 0, "heartbeat_ivl": round(PING * 1000)}
+            beats = {"heartbeat_ivl": round(PING * 1000), "rcvhwm": 0}
+            options = {"routing_id": self.name, "immediate": 1, "sndhwm": 0, **beats}
             yield Open("watcher", zmq.DEALER, self.endpoint, options=options)
             if self.works:
                 yield Work([])

@@ -273,7 +273,7 @@ def test_a_bad_name_is_named(name: str) -> None:
 
 # -- the peer -----------------------------------------------------------------------------------------------------
 
-OPTIONS = {"routing_id": b"kitchen", "immediate": 1, "sndhwm": 0, "heartbeat_ivl": 5000}
+OPTIONS = {"routing_id": b"kitchen", "immediate": 1, "sndhwm": 0, "heartbeat_ivl": 5000, "rcvhwm": 0}
 OPENS = Open("watcher", zmq.DEALER, "panel", options=OPTIONS)
 
 
