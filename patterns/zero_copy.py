@@ -7,7 +7,8 @@
     python -m patterns.zero_copy source --width 200
 
 Frames: one message, [header][elements]. The header is JSON in UTF-8, {"dtype": "<f8", "shape": [2, 3], "order": "C"},
-the elements are the memory of the array. No RFC has this; the layout is ours. Left out: text, dates, objects, records.
+the elements are the memory of the array. No RFC has this; the layout is ours.
+Left out: text, dates, objects, records; to notice that a connection is half open.
 From this much on ZeroMQ reads the array's own memory: zmq.COPY_THRESHOLD, 65536 bytes. Below, pyzmq copies.
 Copy alone; from the shell with `play.py`. Source: the ZeroMQ Guide, chapter 2, "Zero-Copy".
 """
