@@ -6,7 +6,8 @@
 
 Commands: [request id][run], [run][N] until N steps are done, [pause], [set][knob][value], [stop]. Replies: [request id]
 [OK][step], the steps done when it took effect, or [request id][ERROR][what was expected]. Telemetry is one frame of
-JSON, every `every` steps, when the state changes, and to whoever subscribes. A run begins paused, at step 0.
+JSON: every so many steps, when the state changes, in a pause now and then, and to whoever subscribes. A run begins
+paused, at step 0.
 Left out: who may steer (CURVE, `zap`), and a pause whose steerer is gone. `diode` is a simulation to try it on.
 Copy with `shell.py` and what goes with it. Source: ours, after a story told in Talk Python To Me, episode 306.
 """
@@ -29,6 +30,7 @@ from .shell import AT_ONCE, NEVER, Close, Effect, Open, Result, Send, run
 COMMANDS, TELEMETRY = "tcp://127.0.0.1:5555", "tcp://127.0.0.1:5556"
 EVERY = 25  # steps from one report to the next
 ROOM = 100  # reports that may wait for one subscriber; then it misses the newest, and the simulation goes on
+BEAT = 0.5  # seconds from one report to the next while nothing is done: what was missed is told again
 TIMEOUT = 5.0  # seconds in which a steerer expects to hear something
 LINGER = 1.0  # seconds that the last words may take to leave when it has been stopped
 PING = 5.0  # seconds; a connection that has died in silence is noticed, and made anew
@@ -82,14 +84,23 @@ class Steered:
 
     step   does one step of the simulation, whichever it is
     knobs  by their names
+    every  steps from one report to the next; in a pause it is `beat` seconds
     pace   seconds from one step to the next; 0 is as fast as it can
     """
 
     def __init__(
-        self, step: Step, knobs: dict[str, Knob], commands: str, telemetry: str, every: int = EVERY, pace: float = 0.0
+        self,
+        step: Step,
+        knobs: dict[str, Knob],
+        commands: str,
+        telemetry: str,
+        every: int = EVERY,
+        pace: float = 0.0,
+        beat: float = BEAT,
     ) -> None:
-        if every < 1 or not 0 <= pace < NEVER:
-            raise ValueError(f"every, pace: expected a number of steps, and seconds; got {every!r}, {pace!r}")
+        if every < 1 or not 0 <= pace < NEVER or not beat > 0:
+            raise ValueError(f"every, pace, beat: expected steps and seconds, got {every!r}, {pace!r}, {beat!r}")
+        self.beat = beat
         self.step, self.knobs, self.every, self.pace = step, dict(knobs), every, pace
         self.commands, self.telemetry = commands, telemetry
         self.state, self.done, self.until = State.PAUSED, 0, NEVER  # steps that are done, and that are to be done
@@ -97,7 +108,7 @@ class Steered:
         self.deadline = AT_ONCE
 
     def tick(self, now: float) -> Iterator[Effect]:
-        """One step, if it runs."""
+        """One step if it is running, and if not, a report: it is still there."""
         if self.deadline == AT_ONCE:
             yield Open("commands", zmq.ROUTER, self.commands, bind=True)
             yield Open("telemetry", zmq.XPUB, self.telemetry, True, {"xpub_verbose": 1, "sndhwm": ROOM})
@@ -108,7 +119,9 @@ class Steered:
                 self.state = TABLE[self.state, Event.DONE]
             if self.done % self.every == 0 or self.state is State.PAUSED:
                 yield self._report()
-        self._wind(max(now + self.pace, math.nextafter(now, NEVER)))
+        elif self.state is State.PAUSED:
+            yield self._report()
+        self._wind(now, max(now + self.pace, math.nextafter(now, NEVER)))
 
     def receive(self, socket: str, frames: list[bytes], now: float) -> Iterator[Effect]:
         """A command, or a new subscription. A command takes effect here, between two steps, or gets an error."""
@@ -124,7 +137,7 @@ class Steered:
                 yield Send("commands", [peer, request, b"OK", b"%d" % self.done])
                 if self.state is not before:
                     yield self._report()
-                    self._wind(now)
+                    self._wind(now, now)
                 if self.state is State.STOPPED:
                     yield from (Close("commands", LINGER), Close("telemetry", LINGER), Result(None))
 
@@ -155,8 +168,10 @@ class Steered:
         report = {"step": self.done, "state": self.state, **self.values, **self.measured}
         return Send("telemetry", [json.dumps(report).encode()])
 
-    def _wind(self, next_step: float) -> None:
-        self.deadline = next_step if self.state is State.RUNNING else NEVER
+    def _wind(self, now: float, step: float) -> None:
+        """When to be ticked: for the next step, or to say once more how things stand."""
+        times = {State.RUNNING: step, State.PAUSED: now + self.beat, State.STOPPED: NEVER}
+        self.deadline = times[self.state]
 
 
 def steered(ctx: Context, core: Steered, log: str = "") -> list[str]:
@@ -179,12 +194,14 @@ def replay(step: Step, knobs: dict[str, Knob], log: Iterable[str]) -> Iterator[d
     """What each step measures when the commands of a log take effect at the same steps again. ValueError: no log."""
     core = Steered(step, knobs, "", "")
     for line in log:
-        number, *command = line.split()
-        if not STEPS.fullmatch(number) or int(number) < core.done or core._obey(command):
-            raise ValueError(f"log: expected a step and a command, got {line!r}")
+        number, *command = line.split() or [""]
+        if not STEPS.fullmatch(number) or int(number) < core.done:
+            raise ValueError(f"log: expected a step that is not earlier than {core.done}, and a command, got {line!r}")
         while core.done < int(number):
             core.done += 1
             yield step(core.values)
+        if expected := core._obey(command):
+            raise ValueError(f"log: {line!r}: {expected}")
 
 
 class Steerer:
@@ -194,6 +211,7 @@ class Steerer:
         self.commands, self.telemetry, self._numbers = commands, telemetry, itertools.count(1)
         self._dealer, self._sub = ctx.socket(zmq.DEALER), ctx.socket(zmq.SUB)
         self._dealer.heartbeat_ivl = self._sub.heartbeat_ivl = round(PING * 1000)
+        self._dealer.immediate = 1  # a command for nobody does not wait until somebody comes
         self._sub.conflate = 1
         self._sub.subscribe(b"")
         self._sub.connect(telemetry)
@@ -212,7 +230,8 @@ class Steerer:
         ValueError: it was refused. TimeoutError: nobody answered, and it may have taken effect or not.
         """
         request, until = b"%d" % next(self._numbers), time.monotonic() + timeout
-        self._dealer.send_multipart([request, *[word.encode() for word in words]], zmq.DONTWAIT)
+        if self._dealer.poll(_left(until), zmq.POLLOUT):
+            self._dealer.send_multipart([request, *[word.encode() for word in words]])
         while self._dealer.poll(_left(until)):
             match self._dealer.recv_multipart():
                 case [number, b"OK", step] if number == request and step.isdigit():

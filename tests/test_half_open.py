@@ -16,7 +16,7 @@ import pytest
 import zmq
 from sockets import MS, WAIT
 
-from patterns import clone, heartbeats, last_value_cache, publish_subscribe, slow_joiner
+from patterns import clone, heartbeats, last_value_cache, publish_subscribe, slow_joiner, steering
 from patterns.stage import Stage
 
 QUICK = 0.5  # seconds from one PING to the next here
@@ -83,6 +83,7 @@ def relay(to: str) -> Iterator[Relay]:
         (zmq.XPUB, last_value_cache, lambda ctx, to: last_value_cache.subscriber(ctx, b"tea", endpoint=to)),
         (zmq.XPUB, last_value_cache, lambda ctx, to: last_value_cache.cache(ctx, to, NOWHERE)),
         (zmq.XPUB, slow_joiner, lambda ctx, to: slow_joiner.subscriber(ctx, "Ada", to, NOWHERE)),
+        (zmq.XPUB, steering, lambda ctx, to: steering.watch(ctx, 1, NOWHERE, to)),
         (zmq.ROUTER, heartbeats, lambda ctx, to: heartbeats.peer(ctx, "kitchen", to)),
         (zmq.XPUB, clone, lambda ctx, to: clone.replica(ctx, updates=to, snapshots=NOWHERE, interval=QUICK / 5)),
     ],
@@ -91,6 +92,7 @@ def relay(to: str) -> Iterator[Relay]:
         "last_value_cache.subscriber",
         "last_value_cache.cache",
         "slow_joiner.subscriber",
+        "steering.watch",
         "heartbeats.peer",
         "clone.replica",
     ],

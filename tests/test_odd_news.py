@@ -12,7 +12,16 @@ import zmq
 from sockets import WAIT
 from test_odd_peers import ODD, odd, say_all, until
 
-from patterns import async_client_server, clone, heartbeats, last_value_cache, publish_subscribe, slow_joiner, zero_copy
+from patterns import (
+    async_client_server,
+    clone,
+    heartbeats,
+    last_value_cache,
+    publish_subscribe,
+    slow_joiner,
+    steering,
+    zero_copy,
+)
 from patterns.stage import Stage
 
 SHORT = 0.05  # seconds from one sign of life to the next
@@ -176,6 +185,34 @@ def an_array_sink(stage: Stage) -> None:
     assert collecting.result(WAIT)[0].tolist() == [1, 1, 1]
 
 
+def a_simulation(stage: Stage) -> None:
+    knobs, ends = {"rate": steering.Knob(1.0, 0.0, 9.0)}, (stage.endpoint("commands"), stage.endpoint("telemetry"))
+    stage.play(steering.steered, steering.Steered(dict, knobs, *ends), name="simulation")
+    says, hears = odd(stage, zmq.DEALER, "commands"), odd(stage, zmq.XSUB, "telemetry")
+    say_all(says)
+    say_all(says, b"1", b"set")
+    say_all(hears)
+    says.send_multipart([b"2", b"run", b"1"])
+    until(says, [b"2", b"OK", b"0"].__eq__)
+
+
+def a_steerer(stage: Stage) -> None:
+    answers, tells = odd(stage, zmq.ROUTER, "commands", bind=True), odd(stage, zmq.XPUB, "telemetry", bind=True)
+    here, nowhere = stage.endpoint("commands"), stage.endpoint("nowhere")
+    asking = stage.play(partial(steering.steer, commands=here, telemetry=nowhere), "pause")
+    name, *_ = answers.recv_multipart()
+    say_all(answers, name)
+    say_all(answers, name, b"1")
+    say_all(answers, name, b"1", b"OK")
+    answers.send_multipart([name, b"1", b"OK", b"5"])
+    assert asking.result(WAIT) == 5
+    watching = stage.play(steering.watch, 5, nowhere, stage.endpoint("telemetry"))
+    assert tells.recv() == b"\1"
+    say_all(tells)
+    tells.send(b'{"step": 5, "state": "paused"}')
+    assert watching.result(WAIT) == '{"step": 5, "state": "paused"}'
+
+
 SCENES: dict[str, Callable[[Stage], None]] = {
     "async_client_server.server": an_async_server,
     "async_client_server.client": an_async_client,
@@ -190,6 +227,8 @@ SCENES: dict[str, Callable[[Stage], None]] = {
     "heartbeats.peer": a_peer,
     "clone.server": a_clone_server,
     "clone.replica": a_replica,
+    "steering.steered": a_simulation,
+    "steering.steer": a_steerer,
     "zero_copy.sink": an_array_sink,
 }
 
