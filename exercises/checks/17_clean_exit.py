@@ -43,15 +43,15 @@ LEFT = "a socket was left open"
 CALLERS = "something was set on the caller's Context"
 
 LABELS = {
-    CALLERS: "whose sockets take over what is set on a Context, and for how long?",
+    CALLERS: "which sockets inherit what is set on a Context, and for how long?",
     SENT: "what does a `send` that has returned say about the reader?",
     KEPT: "what does a closed socket go on doing, and for how long?",
     ABSENT: "which of your sockets sends the letter, to whom, and when is it closed?",
     ALTERED: "what becomes of the bytes between your caller and the socket?",
-    TWICE: "how often does the contract want it to be sent?",
+    TWICE: "how often is the letter to be sent?",
     LONG: "which of your waits has no limit, or a limit of its own, or one that begins anew?",
     ON: "what does your function do from the moment at which it knows?",
-    EARLY: "who says that the reader has to be there before you, and in which unit do you wait?",
+    EARLY: "must the reader be there before you, and in which unit do you wait?",
     MISSED: "what do you compare a receipt with?",
     ANOTHERS: "what is written on a receipt?",
     ENDED: "does a receipt for somebody else say anything about your letter?",

@@ -12,10 +12,10 @@ def post(ctx, letters, receipts, letter, seconds):
     letter     bytes, to be sent as one message, once
     seconds    how long you may take in all
 
-    Return True as soon as the receipt for this letter has come. A receipt may also be for another letter,
-    of somebody else; pass it over. When the time is over return False, and then a letter that has not left
-    yet must not be delivered any more: who hears False will do something else about it. Leave no socket
-    open. The Context is not yours: set nothing on it, and whoever called you will end it.
+    Return True as soon as the receipt for this letter has come. Receipts may come for other people's
+    letters; pass them over. When the time is over return False, and then a letter that has not left
+    yet must not be delivered any more: on False your caller does something else about it. Leave no socket
+    open. The Context is not yours: set nothing on it; your caller will end it.
     """
     with ctx.socket(zmq.PUSH) as push, ctx.socket(zmq.PULL) as pull:
         push.linger = -1
