@@ -281,11 +281,13 @@ class _Pairing:
         self.taken: dict[int, list[int]] = {}  # send -> receives
         self.wired: dict[int, list[Event]] = {}  # send -> what the wire did with it
         self.addressed = _addressed(events)
-        self.opened = {(e.actor, e.socket): e.at for e in events if e.kind == "open"}
+        self.opened: dict[tuple[str, str], list[float]] = {}  # when; an actor that was restarted has opened it twice
         self.prefixes = _prefixes(events)
         open_: dict[tuple[str, str], int] = {}
         for i, e in enumerate(events):
-            if e.kind == "send":
+            if e.kind == "open":
+                self.opened.setdefault((e.actor, e.socket), []).append(e.at)
+            elif e.kind == "send":
                 self.sends.setdefault((e.actor, e.socket), []).append(i)
                 open_[e.actor, e.socket] = i
             elif e.kind in ("sent", "refused") and (e.actor, e.socket) in open_:
@@ -339,7 +341,8 @@ class _Pairing:
         takers = [self.events[r] for r in self.taken.get(s, ())]
         if self.events[s].socket.startswith(("PUB", "XPUB")):
             outcome, end = self.outcome.get(s), (e.actor, e.socket)
-            if outcome is not None and self.opened.get(end, outcome.at) > outcome.at:
+            opened = max((at for at in self.opened.get(end, ()) if at <= e.at), default=0.0)
+            if outcome is not None and opened > outcome.at:
                 return False  # published before that socket was there
             return all((t.actor, t.socket) != end for t in takers)
         return not takers

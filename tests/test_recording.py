@@ -267,6 +267,17 @@ def test_what_was_published_before_a_socket_was_there_is_not_what_it_received() 
     assert [message.fate for message in run.messages()] == ["not received", "received"]
 
 
+def test_who_opens_its_socket_again_has_received_before_what_was_published_before() -> None:
+    run = recording(
+        [Event("s", "open", "SUB")],
+        send("pub", b"x", socket="PUB"),
+        receive("s", b"x", of="pub", socket="SUB", theirs="PUB"),
+        [Event("s", "open", "SUB")],
+        send("pub", b"x", socket="PUB"),
+    )
+    assert [message.fate for message in run.messages()] == ["received", "not received"]
+
+
 def test_a_receive_whose_sender_is_not_recorded_belongs_to_no_message() -> None:
     run = recording(joined("b", "a"), receive("b", b"x", of="stranger"), send("a", b"x"))
     assert only(run).receives == ()
