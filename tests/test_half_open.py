@@ -16,7 +16,7 @@ import pytest
 import zmq
 from sockets import MS, WAIT
 
-from patterns import clone, heartbeats, last_value_cache, publish_subscribe, slow_joiner, steering
+from patterns import clone, heartbeats, last_value_cache, publish_subscribe, replay, slow_joiner, steering
 from patterns.stage import Stage
 
 QUICK = 0.5  # seconds from one PING to the next here
@@ -86,6 +86,7 @@ def relay(to: str) -> Iterator[Relay]:
         (zmq.XPUB, steering, lambda ctx, to: steering.watch(ctx, 1, NOWHERE, to)),
         (zmq.ROUTER, heartbeats, lambda ctx, to: heartbeats.peer(ctx, "kitchen", to)),
         (zmq.XPUB, clone, lambda ctx, to: clone.replica(ctx, updates=to, snapshots=NOWHERE, interval=QUICK / 5)),
+        (zmq.XPUB, replay, lambda ctx, to: replay.subscriber(ctx, "tea", to, NOWHERE, interval=QUICK / 5)),
     ],
     ids=[
         "publish_subscribe.subscriber",
@@ -95,12 +96,13 @@ def relay(to: str) -> Iterator[Relay]:
         "steering.watch",
         "heartbeats.peer",
         "clone.replica",
+        "replay.subscriber",
     ],
 )
 def test_who_listens_on_a_half_open_connection_makes_it_anew(
     kind: int, recipe: Any, role: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recipe, "PING", QUICK, raising=recipe is not clone)
+    monkeypatch.setattr(recipe, "PING", QUICK, raising=recipe not in (clone, replay))
     with Stage() as stage:
         option = (
             "xpub_verbose" if kind == zmq.XPUB else "router_handover"

@@ -18,6 +18,7 @@ from patterns import (
     heartbeats,
     last_value_cache,
     publish_subscribe,
+    replay,
     slow_joiner,
     steering,
     zero_copy,
@@ -177,6 +178,39 @@ def a_replica(stage: Stage) -> None:
     assert following.result(WAIT) == [b"tea=hot", b"\xff=\xfe"]
 
 
+def a_replaying_publisher(stage: Stage) -> None:
+    addresses = ends(stage, "stream", "history", "feed")
+    stage.play(partial(replay.publisher, **addresses), "tea")
+    asks, tells = odd(stage, zmq.DEALER, "history"), odd(stage, zmq.PUSH, "feed")
+    for each in (asks, tells, odd(stage, zmq.XSUB, "stream")):
+        say_all(each)
+        say_all(each, b"tea")
+    say_all(asks, b"REPLAY")
+    say_all(asks, b"REPLAY", b"tea")
+    asks.send_multipart([b"REPLAY", b"tea", b"\xff" * 8, bytes(8)])
+    assert asks.recv_multipart()[:2] == [b"HISTORY", b"tea"]
+    tells.send_multipart([b"tea", b"end"])
+    del addresses["feed"]
+    payloads = [message[0] for message in ODD if len(message) == 1] + [b"end"]
+    following = stage.play(partial(replay.subscriber, **addresses), "tea", count=len(payloads), last=0)
+    assert [message.payload for message in following.result(WAIT)[1:]] == payloads
+
+
+def a_replaying_subscriber(stage: Stage) -> None:
+    says, answers = odd(stage, zmq.XPUB, "stream", bind=True), odd(stage, zmq.ROUTER, "history", bind=True)
+    options = {**ends(stage, "stream", "history"), "interval": WAIT}  # it asks once for what it lacks
+    following = stage.play(partial(replay.subscriber, **options), "tea", last=7)
+    assert says.recv() == b"\1tea"
+    say_all(says)
+    say_all(says, b"tea")
+    says.send_multipart([b"tea", bytes(7) + b"\x08"])
+    name, *_ = answers.recv_multipart()
+    for words in ((), (b"HISTORY",), (b"GONE", b"tea")):
+        say_all(answers, name, *words)
+    answers.send_multipart([name, b"HISTORY", b"tea", bytes(7) + b"\x08", b"\xff"])
+    assert following.result(WAIT) == [replay.Message(8, b"\xff")]
+
+
 def an_array_sink(stage: Stage) -> None:
     collecting = stage.play(zero_copy.sink, 1, stage.endpoint("arrays"))
     says = odd(stage, zmq.PUSH, "arrays")
@@ -227,6 +261,8 @@ SCENES: dict[str, Callable[[Stage], None]] = {
     "heartbeats.peer": a_peer,
     "clone.server": a_clone_server,
     "clone.replica": a_replica,
+    "replay.publisher": a_replaying_publisher,
+    "replay.subscriber": a_replaying_subscriber,
     "steering.steered": a_simulation,
     "steering.steer": a_steerer,
     "zero_copy.sink": an_array_sink,
