@@ -20,12 +20,12 @@ from exercises.scene import LOOK, NotYet, Scene, TookTooLong, unexpected
 ENTRY = "serve"
 
 HINTS = (
-    "Nothing urgent comes, and ten ordinary messages wait. On which line of your function does it stand? And what "
+    "Nothing urgent comes, and ten ordinary messages wait. On which line of your function does it wait? And what "
     "wakes it up there?",
     "One wait for all three sockets, with the time that is left as its limit. When it returns: is it the end? If not, "
     "a turn, in which each line gets its share and no more, and then the next wait.",
     "A `zmq.Poller` with three sockets waits; within the turn `socket.poll(0)` tells whether a line still has "
-    "something. The time left is a difference to one moment that you note at the beginning; it may be below zero.",
+    "something. The time left is the distance to one moment that you note at the beginning; it may be below zero.",
 )
 VARIANT = "let an ordinary message that has waited for longer than a second go before the urgent ones."
 LIMIT = "a single message may be worked on for as long as `work` likes, and the word and the time wait for that."
@@ -66,8 +66,8 @@ LABELS = {
     EXCHANGED: "which of the two lines is the urgent one?",
     SHARES: "how often in a turn may the urgent line be read, and how often the other?",
     WORD_BEHIND: "when do you look for the word as long as there is always something to do?",
-    WORD_EMPTY: "what may stand in the message that is the word?",
-    WORD_NOT: "where do you look for the word, and does it matter what stands in it?",
+    WORD_EMPTY: "what may the message that is the word contain?",
+    WORD_NOT: "where do you look for the word, and does its content matter?",
     WORD_ALONE: "which of your waits has a limit?",
     EARLY: "what ends your loop when nothing has come, and in which unit does that wait count?",
     ANEW: "from which moment do you count `seconds`?",
