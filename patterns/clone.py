@@ -99,7 +99,7 @@ class Server:
                 yield Send("snapshots", [replica, *self._batch(int.from_bytes(wanted), int.from_bytes(first), now)])
 
     def _batch(self, sequence: int, first: int, now: float) -> list[bytes]:
-        """Pairs of a snapshot, which stays as it is while the state goes on: it is a copy, shared by who may use it."""
+        """Pairs of a snapshot, which stays as it is while the state goes on: it is a copy, which replicas share."""
         if sequence not in self.copies:
             first, newest = 0, max(self.copies, default=-1)
             if newest < sequence:
@@ -177,10 +177,10 @@ class Replica:
         self.complete, self.wanted, self.pairs, self.news = False, sequence, {}, []
         if now >= self.asked + self.interval:
             yield from self._ask(now)
-        else:  # who is too slow has gap after gap, and must not drown the server
+        else:  # a replica that is too slow has gap after gap, and must not drown the server
             self.retry = self.asked + self.interval
             self.deadline = min(self.deadline, self.retry)
-            yield Close("snapshots")  # what still comes there leads up to an older word, and would pass for an answer
+            yield Close("snapshots")  # an answer to the question before may be on its way, and would pass for ours
 
     def _ask(self, now: float) -> Iterator[Effect]:
         """Ask for what the snapshot lacks, on a new socket, where no late answer finds us."""

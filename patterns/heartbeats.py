@@ -89,7 +89,7 @@ class Watcher:
         self.deadline = min((peer.due for peer in self.peers.values()), default=NEVER)
 
     def receive(self, socket: str, frames: list[bytes], now: float) -> Iterator[Effect]:
-        """A word of a peer, whichever it is, is a sign of life. What is no word of a named peer is dropped."""
+        """Any word of a named peer is a sign of life. Anything else is dropped."""
         match frames:
             case [name, b"HEARTBEAT"] | [name, b"NEWS", *_] if NAME.fullmatch(name):
                 peer = self.peers.setdefault(name.decode(), _Known())
@@ -121,7 +121,7 @@ class Peer:
         first, self.deadline = self.deadline == AT_ONCE, now + self.beat
         if not first:
             yield Send("watcher", [HEARTBEAT])
-        else:  # while nobody is there, words are lost and do not pile up; to who is there, none for want of room
+        else:  # words to nobody are lost and do not pile up (immediate); to somebody, none is lost for want of room
             beats = {"heartbeat_ivl": round(PING * 1000), "rcvhwm": 0}
             options = {"routing_id": self.name, "immediate": 1, "sndhwm": 0, **beats}
             yield Open("watcher", zmq.DEALER, self.endpoint, options=options)

@@ -47,7 +47,7 @@ def publisher(ctx: zmq.Context[Any], *values: str, endpoint: str = UPSTREAM) -> 
     with ctx.socket(zmq.XPUB) as xpub:
         xpub.linger, xpub.sndhwm = LINGER, 0  # no limit: an XPUB drops what is above, and all is in memory anyway
         xpub.bind(endpoint)
-        while not xpub.recv().startswith(b"\1"):  # what strangers make up is no subscription
+        while not xpub.recv().startswith(b"\1"):  # strangers may send something else
             pass
         for topic, _, value in said:
             xpub.send_multipart([topic.encode(), value.encode()])
@@ -60,8 +60,8 @@ def cache(ctx: zmq.Context[Any], upstream: str = UPSTREAM, downstream: str = DOW
 
     News and answers leave through one socket, so nobody gets an old value after a newer one.
 
-    room  how many messages may wait for one subscriber; what is more is dropped. libzmq takes up to half as many for
-          waiting still after they have been read.
+    room  how many messages may wait for one subscriber; what is more is dropped. libzmq may count up to half as many
+          that have been read already.
     """
     if room < 1:
         raise ValueError(f"room: expected at least 1, got {room!r}")
@@ -91,7 +91,7 @@ def cache(ctx: zmq.Context[Any], upstream: str = UPSTREAM, downstream: str = DOW
 
 
 def subscriber(ctx: zmq.Context[Any], *prefixes: bytes, endpoint: str = DOWNSTREAM, count: int = COUNT) -> list[bytes]:
-    """Return the next `count` changes as topic=value. A value that its topic has already is none."""
+    """Return the next `count` changes as topic=value. A repeated value is not a change."""
     if not prefixes:
         raise ValueError("prefixes: expected at least one; b'' stands for everything")
     if count < 1:

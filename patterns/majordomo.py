@@ -93,7 +93,7 @@ class Broker:
                 service.requests.popleft()
             yield from self._dispatch(name, now)
         for name, worker in self.workers.items():
-            if worker.due <= now + self.interval / 8:  # also who is due soon: few ticks for many workers
+            if worker.due <= now + self.interval / 8:  # a little early, so that many workers need few ticks
                 worker.due = now + self.interval
                 yield Send("peers", [name, b"", WORKER, HEARTBEAT])
         self.deadline = min((w.due for w in self.workers.values()), default=now + self.interval)
@@ -132,7 +132,7 @@ class Broker:
                 yield Send("peers", [peer, b"", WORKER, DISCONNECT])  # valid, but not now
                 yield from self._forget(peer, now)
             case [peer, *_]:
-                yield from self._forget(peer, now)  # DISCONNECT, or not ours, and neither is its sender
+                yield from self._forget(peer, now)  # DISCONNECT, or malformed
 
     def _dispatch(self, name: bytes, now: float) -> Iterator[Effect]:
         """Bring requests and waiting workers of a service together, as far as both go."""
@@ -147,7 +147,7 @@ class Broker:
             del self.services[name]
 
     def _forget(self, name: bytes, now: float) -> Iterator[Effect]:
-        """A worker is gone, or was none. The job in its hands goes first to the next."""
+        """Forget this peer, if it is a worker. The job in its hands goes to the front of the queue."""
         if worker := self.workers.pop(name, None):
             service = self.services[worker.service]
             service.workers.remove(name)
@@ -217,7 +217,7 @@ class Client:
         """Ask on a new socket, where no late reply finds us; or give up."""
         yield Close("broker")
         if self.left > 0:
-            yield Open("broker", zmq.DEALER, self.endpoint)  # a REQ would lose the try to a message not for us
+            yield Open("broker", zmq.DEALER, self.endpoint)  # no REQ: a reply that is not ours would use up the try
             yield self._ask(now)
         else:
             self.deadline, who = NEVER, self.service.decode(errors="replace")
