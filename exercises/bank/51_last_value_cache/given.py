@@ -20,9 +20,9 @@ def cache(ctx, upstream, downstream):
     subscribed to these topics may get them once more. Nothing else goes out.
 
     Neither side is to be trusted. What is not two frames is no value, and subscribers may send a frame
-    that is no subscription: pass over it. There are at most 500 topics, and what waits for a subscriber
-    that is slow must not be dropped. Go on for ever, until your Context ends; then raise what that
-    raises, or return.
+    that is no subscription: pass over it. There are at most 500 topics, and a subscriber that reads
+    slowly still gets the whole answer to its subscription. Go on for ever, until your Context ends;
+    then raise what that raises, or return.
     """
     last = {}
     with ctx.socket(zmq.SUB) as sub, ctx.socket(zmq.XPUB) as xpub:
