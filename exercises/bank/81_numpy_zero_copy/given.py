@@ -25,7 +25,8 @@ def film(ctx, endpoint, buffers, count, patience):
     so they leave in their order, and the buffers become free in that order.
 
     The caller wants the buffers back: return (nothing) when all of them are free. If they are not within
-    `patience` seconds, then, too, raise TimeoutError. Close your socket, whichever way you end.
+    `patience` seconds, counted once or for each of them, as you like, then, too, raise TimeoutError.
+    Close your socket, whichever way you end.
     """
     with ctx.socket(zmq.PUSH) as push:
         push.connect(endpoint)
