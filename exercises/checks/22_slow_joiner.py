@@ -18,7 +18,7 @@ HINTS = (
     "When your function sends its first message, what does it know about the subscribers, and from where? A PUB is "
     "told nothing. Which socket is?",
     "An XPUB receives a byte 01 with the topic of each new subscription, and a byte 00 with the topic of one that has "
-    "ended. Which of these messages stand for a subscriber, and which are one topic more?",
+    "ended. Which of these messages stand for a subscriber, and which for a topic?",
     'Keep a set of names. A message that begins with `b"\\x01ready."` adds one, a message that begins with '
     '`b"\\x00ready."` takes one away, and all others are passed over.',
 )
@@ -31,12 +31,12 @@ PAUSE = "a pause took the place of the subscriptions"
 PARTLY = "it did not wait for all of them"
 COUNTED = "subscriptions were counted, not subscribers"
 TOPIC = "a topic was taken for somebody's name"
-GONE = "somebody who had gone was still counted"
+GONE = "a subscriber that had left was still counted"
 CANCELLED = "each cancelled topic was taken for somebody who left"
 IDLE = "it did not begin although everybody was there"
 FORGOTTEN = "after somebody had left it never began"
 DEAF = "a PUB was asked for subscriptions"
-STRANGE = "subscribers were sent what is no message"
+STRANGE = "subscribers were sent something other than the messages"
 TWICE = "messages went out more than once"
 JOINED = "topic and text went out as one frame"
 ORDER = "the messages came in another order"
@@ -45,15 +45,15 @@ EXCHANGED = "it connected where it had to bind"
 OPEN = "a socket was left open"
 
 LABELS = {
-    BEFORE: "what becomes of a message for whom no subscription has come?",
+    BEFORE: "what becomes of a message that nobody has subscribed to yet?",
     PAUSE: "what if the subscription takes longer than your pause?",
     PARTLY: "how many subscribers are there when your first message goes out?",
     COUNTED: "how many messages does a subscriber of two topics cause?",
     TOPIC: "with which bytes does a name begin, and which topics have bytes like these?",
     GONE: "what does your socket receive when a subscriber goes away?",
-    CANCELLED: "which cancellations say that a subscriber has gone?",
-    IDLE: "which bytes has your socket received, from the first one on, and which of the messages do you count?",
-    FORGOTTEN: "who has gone when `ready.` and a name are cancelled, who has not, and who may come again?",
+    CANCELLED: "which cancellations say that a subscriber has left?",
+    IDLE: "which bytes has your socket received, one message after another, and which of them do you count?",
+    FORGOTTEN: "who has left when `ready.` and a name are cancelled, who has not, and who may come again?",
     DEAF: "which type sends like a PUB and can receive as well?",
     STRANGE: "who is to understand it, and what does the contract say?",
     TWICE: "who got the first message the first time, and who now?",

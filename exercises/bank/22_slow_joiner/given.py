@@ -15,8 +15,8 @@ def publish(ctx, messages, endpoint, subscribers):
     A subscriber is a SUB in somebody else's program and cannot answer. It connects, subscribes to one
     topic or to several, may cancel some of them, and last of all subscribes to b"ready." and its name,
     b"ready.Ada" say. No two that are there have the same name, and no message's topic begins so. From
-    one subscriber all this arrives in this order. One that goes away before the start is not there any
-    more: all its subscriptions are cancelled, and after a while there is another, or the same again.
+    one subscriber all this arrives in this order. One that leaves before the start is not there any
+    more: all its subscriptions are cancelled, and after a while another comes, or the same again.
     Wait as long as it takes. Nobody else comes. Return when all messages are sent: your Context sets no
     limit to a queue, and what still waits in a socket that you close is delivered. Leave no socket open.
     """

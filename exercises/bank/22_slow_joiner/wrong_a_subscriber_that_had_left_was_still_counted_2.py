@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: somebody who had gone was still counted.
+# Not yet: a subscriber that had left was still counted.
 
 import zmq
 

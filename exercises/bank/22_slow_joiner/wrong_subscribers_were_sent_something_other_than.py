@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: subscribers were sent what is no message.
+# Not yet: subscribers were sent something other than the messages.
 
 from patterns.slow_joiner import publisher
 
