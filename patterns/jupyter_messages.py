@@ -74,8 +74,8 @@ class Message:
 def made(kind: str, content: Json, session: str, cause: Message | None = None, ids: Sequence[bytes] = ()) -> Message:
     """A new message of this kind from this session, caused by another one or by nothing."""
     now = datetime.now(UTC).isoformat()
-    header = {"msg_id": uuid.uuid4().hex, "session": session, "username": "workbook", "date": now}
-    header |= {"msg_type": kind, "version": VERSION}
+    header = {"msg_type": kind, "msg_id": uuid.uuid4().hex, "session": session, "date": now}
+    header |= {"username": "workbook", "version": VERSION}
     return Message(header, content, cause.header if cause else {}, ids=tuple(ids))
 
 
