@@ -17,7 +17,7 @@ ENTRY = "take"
 
 
 HINTS = (
-    "What does your function do when nobody ever sends? Which of its lines is it that does not return?",
+    "What does your function do when nobody ever sends? Which of its lines never returns?",
     "Ask first whether a message has come, with a limit; receive only if one has. And let the socket close itself.",
     "`socket.poll` takes milliseconds and says 0 when nothing came; `with ctx.socket(...) as socket:` closes it.",
 )
@@ -33,7 +33,7 @@ LONG = "it waited longer than it was told to"
 ERROR = "an error came back where None was due"
 SOMETHING = "something came back where None was due"
 POLL = "poll's answer was taken for the message"
-NO_STR = "what came back is no str"
+NO_STR = "what came back is not a str"
 CHANGED = "the text came back changed"
 SECOND = "a later message came back, not the first"
 EMPTY = "an empty message was taken for none"
@@ -49,9 +49,9 @@ LABELS = {
     ERROR: "what does a socket raise when its time is over?",
     SOMETHING: "what does your function return on the way on which nothing was received?",
     POLL: "what does poll return, and what does recv?",
-    NO_STR: "what turns the frame into str?",
+    NO_STR: "what turns bytes into a str?",
     CHANGED: "which encoding was the text in, and what else becomes of it in your function?",
-    SECOND: "when do you stop to receive?",
+    SECOND: "when do you stop receiving?",
     EMPTY: "how does your function tell a message without a text from no message?",
     UNRETURNED: "on which way through your function is the text returned?",
     LEFT: "who closes the socket on every way out?",

@@ -10,8 +10,8 @@ def take(ctx, endpoint, seconds):
     ctx       a zmq.Context; open one PULL socket in it and bind it to `endpoint`
     seconds   how long to wait at most, perhaps 0; when nothing has come by then, return None
 
-    A message is one frame of UTF-8 text, perhaps an empty one; return it as str, with nothing changed.
-    Others may come behind it. Close the socket, whatever happens.
+    A message is UTF-8 text, perhaps empty; return it as str, unchanged. More messages may
+    follow. Close the socket, whatever happens.
     """
     socket = ctx.socket(zmq.PULL)
     socket.bind(endpoint)

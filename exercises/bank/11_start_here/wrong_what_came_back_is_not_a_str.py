@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: what came back is no str.
+# Not yet: what came back is not a str.
 
 import zmq
 
@@ -8,5 +8,5 @@ def take(ctx, endpoint, seconds):
     with ctx.socket(zmq.PULL) as socket:
         socket.bind(endpoint)
         if socket.poll(seconds * 1000):
-            return socket.recv_multipart()
+            return socket.recv()
         return None
