@@ -39,9 +39,9 @@ def upper(request: bytes) -> bytes:
 
 
 def server(ctx: zmq.Context[Any], endpoint: str = ENDPOINT, work: Callable[[bytes], bytes] = upper) -> None:
-    """Answer each request with `work` of its frames, for ever. Clients are served in turn, whoever asks most.
+    """Answer each request with `work` of its frames, for ever, one request at a time.
 
-    A peer that asks and asks and does not read loses the replies for which its queues have no room.
+    A peer that keeps asking and never reads loses the replies for which its queues have no room.
     """
     with ctx.socket(zmq.REP) as socket:
         socket.linger = LINGER
@@ -54,7 +54,7 @@ def server(ctx: zmq.Context[Any], endpoint: str = ENDPOINT, work: Callable[[byte
 def client(ctx: zmq.Context[Any], *requests: str, endpoint: str = ENDPOINT) -> list[str]:
     """Ask each request in turn and return the replies. Waits for each reply as long as it takes.
 
-    Of a reply the first frame counts; a byte in it that is no UTF-8 is shown as such: \\xff.
+    Only the first frame of a reply counts; a byte in it that is not UTF-8 is shown escaped: \\xff.
     """
     replies = []
     with ctx.socket(zmq.REQ) as socket:

@@ -17,14 +17,14 @@ ENTRY = "server"
 
 HINTS = (
     "What does the client hear if `work` raises? And what does the next client hear?",
-    "Between `recv` and the next `recv` a REP must send, once, on every way through your loop. Which lines may fail, "
+    "Between `recv` and the next `recv` a REP must send, once, on every path through your loop. Which lines may fail, "
     "and which of them belong inside a `try`?",
     "`except ValueError as error` around the call of `work` alone; `str(error).encode()` makes a frame of its text. "
     "`recv_multipart` receives all the frames that a client has sent.",
 )
 VARIANT = "let the reply to a request that failed say what kind of error it was, in a frame of its own."
 LIMIT = "if the server dies between recv and send, that request remains without a reply."
-WHY = "which line of yours guarantees that exactly one reply goes out on every way through the loop?"
+WHY = "which line of yours guarantees that exactly one reply goes out on every path through the loop?"
 
 ENDED = "one bad request ended the server"
 FRAMES = "a request of two frames ended the server"
