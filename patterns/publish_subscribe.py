@@ -42,7 +42,7 @@ GUARANTEES = {
 def publisher(ctx: zmq.Context[Any], *messages: bytes, endpoint: str = ENDPOINT, interval: float = INTERVAL) -> None:
     """Publish these messages in turn, over and over, for ever, whether anybody listens or not.
 
-    `interval` is the time in seconds from one to the next. Who subscribes later gets what comes next.
+    `interval` is the time in seconds from one to the next. A late subscriber gets what comes next.
     """
     if not messages:
         raise ValueError("messages: expected at least one")

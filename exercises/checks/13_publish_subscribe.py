@@ -13,7 +13,7 @@ from exercises.scene import SCENE, Answer, NotYet, Scene, TookTooLong, unexpecte
 ENTRY = "average"
 
 HINTS = (
-    "Which of the messages begin with the bytes that you have subscribed to? Write down a few that do and are not "
+    "Which of the messages begin with the bytes that you have subscribed to? Write down a few that do, but are not "
     "meant.",
     "Two questions for every message: is it from my line, and is it a report? The first can be asked at the publisher "
     "or at home, where you can compare whole names. Only what passes both counts.",
@@ -22,7 +22,7 @@ HINTS = (
 )
 VARIANT = "take several lines in one call and return the average of each, from one socket."
 LIMIT = "what was reported before your subscription had arrived at the publisher is not in the average."
-WHY = "which bytes does your subscription ask for, and what can still arrive that is no report?"
+WHY = "which bytes does your subscription ask for, and what can still arrive that is not a report?"
 
 PREFIX = "a prefix was taken for equality"
 OTHERS = "other lines crossed the connection"
@@ -53,7 +53,7 @@ LABELS = {
     ANEW: "who hears what is said while your socket is closed?",
     GAVE_UP: "what does the contract say about waiting?",
     MANY: "how many reports have you taken when your loop ends?",
-    ROUNDED: "which average have two trains, one on time and one a minute late?",
+    ROUNDED: "what is the average of two trains, one on time and one a minute late?",
     BOUND: "who has the address, and who goes there?",
     OPEN: "who closes the socket when your function is done?",
 }

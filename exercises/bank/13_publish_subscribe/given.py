@@ -15,7 +15,7 @@ def average(ctx, endpoint, line, count):
     9, nothing else), with a minus in front if a train was early; b"S1 4" and b"S1 -2" are reports of
     b"S1". Everything else is noise: it does not count, and you pass over it. The publisher reports other
     lines as well, whose names may begin with yours (b"S10 30"), and it is not to be trusted (b"S1",
-    b"S107" and b"S1 late" are no reports at all). What does not begin with the name of your line must
+    b"S107" and b"S1 late" are not reports). What does not begin with the name of your line must
     not even cross the connection.
 
     Wait as long as it takes, and return an int or a float. Leave no socket open.
