@@ -47,10 +47,10 @@ def upper(task: bytes) -> bytes:
 
 
 def ventilator(ctx: zmq.Context[Any], *todo: str, workers: int = 1, tasks: str = TASKS, ready: str = READY) -> None:
-    """Give out the tasks of one batch in turn, once so many workers are ready; then stay for those that are slow.
+    """Deal out the tasks of one batch, once that many workers are ready; then stay, for workers that are slow.
 
-    A worker says READY to the first CALL that reaches it. The call takes the way of the tasks, because nothing else
-    proves that this way exists.
+    A worker says READY to the first CALL that reaches it. The call travels where the tasks will, because
+    nothing else proves that this way exists.
     """
     if not todo:
         raise ValueError("todo: expected at least one task")
@@ -76,7 +76,7 @@ def worker(
     work: Callable[[bytes], bytes] = upper,
     seconds: float = 0.0,
 ) -> None:
-    """Carry out task after task with `work`, for ever. `seconds` is how long one takes besides: simulated work."""
+    """Carry out task after task with `work`, for ever. Each takes `seconds` longer: simulated work."""
     with ctx.socket(zmq.PULL) as pull, ctx.socket(zmq.PUSH) as push, ctx.socket(zmq.PUSH) as tell:
         push.linger = tell.linger = LINGER
         pull.connect(tasks)
@@ -96,8 +96,8 @@ def worker(
 def sink(ctx: zmq.Context[Any], results: str = RESULTS) -> list[str]:
     """Collect the results of one batch and return them in the order of the tasks. Waits as long as it takes.
 
-    Each label says how many there are, so the batch is complete when so many different numbers have come. A byte of a
-    result that is no UTF-8 is shown as such: \\xff.
+    Each label says how many there are, so the batch is complete when that many different numbers have come. Bytes of a
+    result that are not UTF-8 are shown escaped: \\xff.
     """
     done: dict[bytes, bytes] = {}
     with ctx.socket(zmq.PULL) as pull:
