@@ -17,11 +17,11 @@ ENTRY = "stamp"
 
 
 HINTS = (
-    "A message comes that has a third frame. Which call of your function receives it, and for what is it taken?",
+    "A message comes that has a third frame. Which call of your function receives it, and what is it taken for?",
     "Receive whole messages, whatever number of frames they have; look into the header only, and be ready for one that "
     "is not what it should be.",
-    "`recv_multipart` gives a list, and `title, header, *more = frames` takes it apart. Bytes that are no UTF-8 and "
-    "text that is no JSON both raise a ValueError.",
+    "`recv_multipart` gives a list, and `title, header, *more = frames` takes it apart. Bytes that are not UTF-8 "
+    "and text that is not JSON both raise a ValueError.",
 )
 VARIANT = "let the stamp be a frame of its own at the end, and compare how much the next reader has to know."
 LIMIT = "it has sent the messages on, and whether anybody received them it does not know."
