@@ -33,6 +33,7 @@ WHY = "Ann hears Bob's welcome as well. Why may she take it for her own?"
 NOBODY = "nobody was welcomed"
 FIRST = "only the first front end was welcomed"
 LATE = "the welcome waited for a request"
+TWICE = "one subscription was welcomed more than once"
 WAITED = "a request waited for a subscription"
 TOPIC = "the welcome went out without its topic"
 CONTENT = "the welcome names another subscription"
@@ -51,6 +52,7 @@ LABELS = {
     NOBODY: "which socket of yours hears of a subscription, and who reads it?",
     FIRST: "what does an XPUB pass on of a subscription that it has already?",
     LATE: "at which of your sockets does the loop wait while nobody asks anything?",
+    TWICE: "how many messages are due for one subscription, and with which topic?",
     WAITED: "at which of your sockets does the loop wait while nobody subscribes?",
     TOPIC: "by what does a SUB decide whether a message is for it?",
     CONTENT: "what stands behind the first byte of a subscription, and what in the content that is due?",
@@ -244,13 +246,16 @@ def one_that_asks_when_it_is_welcome(scene: Scene) -> None:
     """a front end that asks when it is welcome"""
     with Desk(scene) as desk:
         ann = desk.comes("Ann")
+        if frames := ann.news(ann.sub, GLANCE):
+            label = TWICE if ann.read(frames).kind == "iopub_welcome" else ""
+            desk.blame(label, f"Ann had been welcomed, and without having asked anything got {_shown(frames)}.", ann)
         desk.due(ann, ann.asks("kernel_info_request"))
         for text in scene.words(2):
             ann.executes(text)
 
 
 def a_second_one(scene: Scene) -> None:
-    """a second one that subscribes to the same, and a third"""
+    """a second one and a third"""
     one, two, three = scene.words(3)
     with Desk(scene) as desk:
         ann = desk.comes("Ann")
@@ -272,7 +277,7 @@ def a_second_one(scene: Scene) -> None:
 
 
 def topics(scene: Scene) -> None:
-    """topics, a cancelled one, and one that is no text"""
+    """topics good and bad"""
     one, two, three = scene.words(3)
     with Desk(scene) as desk:
         ann = desk.comes("Ann")
@@ -305,7 +310,7 @@ def _no_welcome(desk: Desk, ann: FrontEnd, label: str, happened: str) -> None:
 
 
 def strangers(scene: Scene) -> None:
-    """strangers without the key, and one that signs with Jupyter's own Session"""
+    """strangers without the key and Jupyter's own Session"""
     one, two, three = scene.words(3)
     with Desk(scene) as desk:
         ann = desk.comes("Ann")

@@ -24,8 +24,8 @@ def kernel(ctx, connection):
     whether anybody asks anything or not, a message "iopub_welcome": signed, with the topic that was
     subscribed to in front (a frame; if that is empty, the frame may be left out), no parent, and the
     content {"subscription": topic as text}. Several may subscribe to the same. A topic that is not UTF-8
-    is not welcomed, nor is a subscription that is cancelled. Nothing that comes ends the kernel: it runs
-    until it is stopped from outside.
+    is not welcomed, nor is a subscription that is cancelled, and nothing else is published. Nothing that
+    comes ends the kernel: it runs until it is stopped from outside.
     """
     key, session, number = connection["key"].encode(), uuid.uuid4().hex, 0
     with ctx.socket(zmq.ROUTER) as shell, ctx.socket(zmq.PUB) as iopub:
