@@ -12,13 +12,13 @@ ENTRY = "broker"
 HINTS = (
     "Write down the frames that your ROUTER receives from a client next door, and those from a client behind another "
     "broker. Where does the envelope end, and which of its frames does the reply need?",
-    "Cut each request in two: what stands up to and with the first empty frame, and what stands behind it. Compare the "
-    "second part as a whole, and give the first part back as it is.",
-    "`index` tells where in a list something stands first, and raises ValueError where it does not stand. Parts of a "
-    "list are `frames[:end]` and `frames[end:]`, and two lists can be compared with `==`.",
+    "Cut each request in two: everything up to and including the first empty frame, and everything after it. Compare "
+    "the second part as a whole, and give the first part back as it is.",
+    "`index` tells where something first occurs in a list, and raises ValueError if it does not occur. Parts of a list "
+    "are `frames[:end]` and `frames[end:]`, and two lists can be compared with `==`.",
 )
 VARIANT = 'answer b"COUNT" as well: with the number of requests whose replies are still to come.'
-LIMIT = "while no service is there, a request that is for one holds up your broker, and the pings behind it."
+LIMIT = "while no service is there, a request for one holds up your broker, and the pings behind it."
 WHY = "which line of yours would have to change for a client behind four brokers?"
 
 WITHOUT_PONG = "the pong went back without its delimiter"
@@ -46,18 +46,18 @@ CONNECTED = "it connected where it had to bind"
 LABELS = {
     WITHOUT_PONG: "what does a REQ look for at the beginning of a reply?",
     WITHOUT_REPLY: "what does a REQ look for at the beginning of a reply?",
-    WITHOUT_REQUEST: "by what does a REP know where the body begins?",
+    WITHOUT_REQUEST: "how does a REP know where the body begins?",
     PASSED_ON: "who looks at the body of a request before it is passed on?",
     REPLY_AS_PING: "in which direction do pings travel?",
     WRONG_SOCKET: "which of the two sockets knows the way to the client?",
     HOLDS_PING: "which frames make up the whole body of a ping?",
     LAST_EMPTY: "who else may put an empty frame into a message?",
-    DIRECT: "how many ids stand in front when there is another broker between?",
+    DIRECT: "how many ids are in front when there is another broker in between?",
     ONE_FRAME: "how many frames can a body have?",
     EMPTIES: "which of the empty frames is the delimiter, and what are the others?",
     APART: "which call receives a message with all its frames?",
     ORDERLY: "what does the second service do in the meantime?",
-    WAITED: "what else may come while a service is at work?",
+    WAITED: "what else may arrive while a service is busy?",
     OTHER: "which part of a reply says whose it is?",
     NO_PONG: "on which socket do pings come, and when do you look at it?",
     DROPPED: "what becomes of a request that no service can take yet?",
@@ -66,7 +66,7 @@ LABELS = {
     GONE_ENDED: "what does a ROUTER do with a message to nobody, and what have you told it to do?",
     CONNECTED: "who listens at the endpoint when both sides connect?",
     UNBOUND: "who stays where it is, the broker or the others?",
-    ENDLESS: "which exceptions does your `except` catch, beside the one you mean?",
+    ENDLESS: "which exceptions does your `except` catch, besides the one you mean?",
 }
 
 PING, PONG = b"PING", b"PONG"

@@ -57,7 +57,7 @@ LABELS = {
     REPORTED: "which list does the contract ask for?",
     THROWN: "where is a letter when `send` has returned, and what does closing do with it?",
     SPUN: "how often does your loop go round in a millisecond?",
-    ENDLESS: "which errors does your `except` catch, beside the one you mean?",
+    ENDLESS: "which errors does your `except` catch, besides the one you mean?",
     OPEN: "who closes the socket on the way out?",
 }
 

@@ -16,7 +16,7 @@ ENTRY = "broker"
 HINTS = (
     "A line of free workers says who is free and not how busy the others are. What do you have to know of each worker "
     "to answer three questions: has it a free place, how many requests has it, and is this reply due?",
-    "Keep three things of each worker: how many places it has, a list of the clients whose requests are in its hands, "
+    "Keep three things for each worker: how many places it has, a list of the clients whose requests are in its hands, "
     "and when it was given the last one, for which a number that you count up will do. Everything else can be computed "
     "from these when it is needed.",
     "`min(..., key=...)` may compare pairs: first how many requests somebody has, then when the last one was given. Of "
@@ -62,7 +62,7 @@ LABELS = {
     ALONE: "which forms of READY does the contract know?",
     NUMBER: "how many frames has this message, and which form did you expect?",
     TOO_MANY: "when is a worker not to be chosen?",
-    NO_FURTHER: "what does a reply tell you beside the answer?",
+    NO_FURTHER: "what does a reply tell you besides the answer?",
     FREED: "how many of the worker's requests are done now?",
     NO_NUMBER: "which numbers does the contract know, and what else does your conversion accept?",
     MORE_PLACES: "is the number a gift or a state?",
