@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: in the pause no command was answered.
+# It waits for RESUME and passes over everything else.
+
+import zmq
+
+
+def forwarder(ctx, publishers, subscribers, control):
+    paused, count = False, 0
+    with ctx.socket(zmq.XSUB) as front, ctx.socket(zmq.XPUB) as back, ctx.socket(zmq.REP) as rep:
+        front.rcvhwm = back.sndhwm = 0
+        front.bind(publishers)
+        back.bind(subscribers)
+        rep.bind(control)
+        poller = zmq.Poller()
+        poller.register(back, zmq.POLLIN)
+        poller.register(rep, zmq.POLLIN)
+        while True:
+            poller.register(front, 0 if paused else zmq.POLLIN)
+            ready = dict(poller.poll())
+            if front in ready:
+                back.send_multipart(front.recv_multipart())
+                count += 1
+            if back in ready:
+                front.send_multipart(back.recv_multipart())
+            if rep in ready:
+                match rep.recv():
+                    case b"PAUSE":
+                        rep.send(b"paused")
+                        while rep.poll() and rep.recv() != b"RESUME":
+                            pass
+                        rep.send(b"running")
+                    case b"RESUME":
+                        paused = False
+                        rep.send(b"running")
+                    case b"COUNT":
+                        rep.send(b"%d" % count)
+                    case _:
+                        rep.send(b"what?")
