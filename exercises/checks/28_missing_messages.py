@@ -27,7 +27,7 @@ WHY = "which of the three faults would a test on one quiet machine have shown yo
 
 BEGINNING = "the readers missed the beginning"
 PAUSE = "a pause took the place of the subscriptions"
-CONNECTED = "who had connected was taken for who had subscribed"
+CONNECTED = "a connected reader was taken for one that had subscribed"
 PARTLY = "it began when only some of the readers were there"
 EARLY = "reports that came early were thrown away"
 IDLE = "it did not begin although everybody was there"
@@ -51,14 +51,14 @@ LABELS = {
     CONNECTED: "what does a publisher do with a message for a connection that has subscribed to nothing yet?",
     PARTLY: "which sections has nobody subscribed to yet?",
     EARLY: "where may a report wait until the readers are there?",
-    IDLE: "what has your socket received, byte for byte, and what do you wait for?",
+    IDLE: "what has your socket received, byte by byte, and what do you wait for?",
     DEAF: "which type sends like a PUB and can receive as well?",
     FRAMES: "how many frames has a report, and how many do you take each time?",
     PHOTO: "where does the third frame go, and may it be empty?",
-    GIVEN: "how many frames goes out a report of two with?",
+    GIVEN: "with how many frames does a report of two go out?",
     JOINED: "where does a reader find the end of the headline?",
     PIECES: "what makes several frames one message?",
-    NUMBERS: "which number has the first report, and who counts with it?",
+    NUMBERS: "which number does the first report have, and what is counted?",
     DROPPED: "how many messages may wait for a slow reader?",
     LOST: "what does a socket do with unsent messages when it is closed?",
     SHORT: "how many reports have you counted, and what have you counted as one?",

@@ -18,7 +18,7 @@ def desk(ctx, reports, news, sections, count):
 
     Wait as long as it takes; reports that come early wait in their queue. No section is the beginning of
     another, two readers never have the same one, and no reader leaves. A reader may be slow: what waits
-    for it must not be dropped, not while you work, and not when you return. The Context that you are given
+    for it must not be dropped, neither while you work nor when you return. The Context that you are given
     has a bounded linger. Leave no socket open.
     """
     with ctx.socket(zmq.PULL) as pull, ctx.socket(zmq.PUB) as pub:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: who had connected was taken for who had subscribed.
+# Not yet: a connected reader was taken for one that had subscribed.
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
