@@ -241,14 +241,17 @@ class Steerer:
         raise TimeoutError(f"{self.commands} did not answer {' '.join(words)!r} within {timeout:g} s")
 
     def report(self, step: int = 0, timeout: float = TIMEOUT) -> dict[str, Any]:
-        """The newest report, once so many steps are done. TimeoutError: none has come for `timeout` seconds."""
-        until = time.monotonic() + timeout
+        """The newest report, once so many steps are done.
+
+        TimeoutError: for `timeout` seconds no step more has been reported.
+        """
+        done, until = -1, time.monotonic() + timeout
         while self._sub.poll(_left(until)):
             report = _report(self._sub.recv())
             if report.get("step", -1) >= step:
                 return report
-            if report:
-                until = time.monotonic() + timeout
+            if report and report["step"] > done:
+                done, until = report["step"], time.monotonic() + timeout
         raise TimeoutError(f"{self.telemetry} told nothing of step {step} within {timeout:g} s")
 
 

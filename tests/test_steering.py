@@ -43,7 +43,20 @@ from patterns.diode import DT, Diode, diode
 from patterns.shell import AT_ONCE, NEVER, Close, Effect, Open, Result, Send, Subscribe
 from patterns.simulation import Network
 from patterns.stage import Stage
-from patterns.steering import GUARANTEES, TABLE, Event, Knob, State, Steered, Steerer, replay, steer, steered, watch
+from patterns.steering import (
+    BEAT,
+    GUARANTEES,
+    TABLE,
+    Event,
+    Knob,
+    State,
+    Steered,
+    Steerer,
+    replay,
+    steer,
+    steered,
+    watch,
+)
 
 SEEDS = 100  # bad hours in this file
 RATE = {"rate": Knob(1.0, -9.0, 9.0)}
@@ -422,7 +435,7 @@ def test_a_steerer_that_dies_leaves_its_pause_behind(stage: Stage) -> None:
         process = stage.spawn(steer, "pause", commands=me.commands, telemetry=me.telemetry, name="other")
         done = process.result(WAIT)
         with pytest.raises(TimeoutError, match="told nothing of step"):
-            me.report(done + 1, timeout=STUCK)
+            me.report(done + 1, timeout=2 * BEAT)  # that it is paused it does tell
         me.ask("run")
         me.report(done + 1)
 
