@@ -34,6 +34,7 @@ MUTE = "in the pause no command was answered"
 GONE = "what was published in the pause was thrown away"
 FULL = "in the pause a queue was full before all had come"
 DROPPED = "messages that had to wait were dropped"
+TWICE = "messages went out more than once"
 ORDER = "the messages came in another order"
 APART = "a message was taken apart into its frames"
 FRAMES = "frames were counted, not messages"
@@ -58,6 +59,7 @@ LABELS = {
     GONE: "where can a message wait until the pause is over?",
     FULL: "how many messages have room in each of your sockets, and what if more come in the pause?",
     DROPPED: "how many messages may wait in the socket that sends, and what does it do with the next?",
+    TWICE: "where do you keep what waits, and when does it leave there?",
     ORDER: "which of the messages that wait goes out first, and when may a new one go?",
     APART: "which call receives a message with all its frames?",
     FRAMES: "how many frames has a message, and for which of them do you count?",
@@ -80,7 +82,7 @@ EQUIVALENT = {
 }
 
 MARK = 100  # messages that have room in a socket of the answer's Context
-MANY = 450  # messages that wait: more than such a socket and a connection hold
+MANY = 500  # messages that wait, as many as the contract has: more than such a socket and a connection hold
 SIZE = 4000  # bytes of each
 ROOM = 1.5  # seconds in which there has to be room for the next one
 STEP = 0.01  # seconds from one look at a waiting answer to the next
@@ -97,6 +99,7 @@ class Party:
         self.socket: Any = hall.context(title).socket(kind)
         hall.closing.callback(self.socket.close, 0)
         self.socket.linger = 0
+        self.got: list[Frames] = []
         self.socket.sndhwm = self.socket.rcvhwm = 0
         if kind == zmq.XPUB:
             self.socket.sndhwm, self.socket.xpub_nodrop = (
@@ -126,6 +129,7 @@ class Hall(Table):
         self.passed = self.frames = self.asked = self.waiting = 0
         self.paused = False
         self.last = b""
+        self.label = ""  # of what goes wrong with that command
 
     def __enter__(self) -> "Hall":
         super().__enter__()
@@ -146,9 +150,10 @@ class Hall(Table):
             happened = "Your forwarder and its peers connected to the same endpoint, and nobody listened there."
             raise NotYet(CONNECTED, happened, event)
         outcome = self.answer.ended()
-        if outcome and self.last not in (b"", b"PAUSE", b"RESUME", b"COUNT"):
-            how = outcome.error or f"it returned {outcome.value!r}"
-            self.blame(ENDED, f"The clerk sent {self.last!r}, and your forwarder ended: {how}.", self.clerk)
+        odd = self.last not in (b"", b"PAUSE", b"RESUME", b"COUNT")
+        if outcome and (odd or self.label == AGAIN):
+            happened = f"The clerk sent {self.last!r}{'' if odd else ' a second time'}, and your forwarder ended"
+            self.blame(ENDED if odd else AGAIN, f"{happened}: {outcome.error or 'it returned'}.", self.clerk)
         super().alive()
 
     def lacks(self, label: str, happened: str, peer: Party) -> NoReturn:
@@ -160,7 +165,7 @@ class Hall(Table):
 
     def command(self, word: bytes, due: bytes, label: str = WORDS, seconds: float = SOON) -> bytes:
         """Send a command and compare its answer."""
-        self.last = word
+        self.last, self.label = word, label
         if not self.clerk.asks(word):
             self.lacks("", f"The clerk could not send {word!r}: nobody took it at the control endpoint.", self.clerk)
         _, frames = self.first([self.clerk], seconds)  # type: ignore[list-item]
@@ -242,6 +247,7 @@ class Hall(Table):
             got.append(frames)
             if frames != due[len(got) - 1]:
                 break
+        before, guest.got = guest.got, guest.got + got
         if got == due:
             return
         wanted = due[len(got) - 1] if got and got[-1] != due[len(got) - 1] else due[len(got)]
@@ -250,6 +256,8 @@ class Hall(Table):
             happened += f" and got {_shown(got[-1])}."
             if len(wanted) > 1 and got[-1] in ([wanted[0]], wanted[:1]):
                 self.lacks(APART, happened, guest)
+            if got[-1] in before:
+                self.lacks(TWICE, f"{happened[:-1]} once more.", guest)
             later = got[-1] in due[len(got) :] or got[-1][:1] in [message[:1] for message in due[len(got) :]]
             rest = self.rest(guest)
             missing = [message for message in due[len(got) - 1 :] if message not in [got[-1], *rest]]
@@ -282,7 +290,7 @@ class Hall(Table):
 
     def over(self) -> None:
         """Its Context ends, and so must it. An `await` does not see that: nothing is asked of an event loop."""
-        self.last = b""
+        self.last, self.label = b"", ""
         try:
             self.end()
         except NotYet as late:
