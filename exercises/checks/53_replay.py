@@ -94,9 +94,9 @@ STEP, GRACE = 1 / 64, 1.0  # seconds of the checker's clock from one event to th
 class Life(Clock):
     """Plays one of the answer's cores, and is its publisher: it says, loses and forgets messages on one topic."""
 
-    def __init__(self, topic: bytes, scene: Scene, *how: Any) -> None:
+    def __init__(self, words: list[bytes], scene: Scene, *how: Any) -> None:
         scene.recording = Observed()  # a picture shows one life
-        self.topic = topic
+        self.topic, *self._words = words
         self.sent: dict[int, bytes] = {}  # number: payload, of all that was published
         self.heard = -1  # up to where the stream has spoken
         self.brought, self.given = set[int](), set[int]()
@@ -118,7 +118,7 @@ class Life(Clock):
     def publish(self, payload: bytes | None = None) -> int:
         """One more message; it is on its way, or lost."""
         self.number += 1
-        self.sent[self.number] = self.scene.words(1)[0] if payload is None else payload
+        self.sent[self.number] = self.scene.random.choice(self._words) if payload is None else payload
         return self.number
 
     def say(self, payload: bytes | None = None) -> None:
@@ -179,10 +179,6 @@ class Life(Clock):
             if not self._asked:
                 break
             self.reply(oldest=self.oldest)
-        if untold := sorted(self.dead - self.gone):
-            raise NotYet(
-                SILENT, f"At {self.now:.2f} s nobody had been told that {_range(untold)} is gone.", self._event
-            )
         self.asks()
 
     def known(self) -> range:
@@ -213,6 +209,8 @@ class Life(Clock):
             label = HELD if hole else UNGIVEN if socket == "history" else DROPPED
             label = EMPTY if not self.sent[number] else label
             raise NotYet(label, f"Message {number} had come at {self.now:.2f} s, and was not given.", self._event)
+        if untold := sorted(self.dead - self.gone):
+            raise NotYet(SILENT, f"At {self.now:.2f} s you had not told that {_range(untold)} is gone.", self._event)
 
     def effect(self, kind: str, *what: Any) -> None:
         which = self._open.get(what[0], "") if kind != "result" else ""
@@ -308,9 +306,9 @@ def _shown(frames: list[Any]) -> str:
 
 @contextlib.contextmanager
 def _life(scene: Scene) -> Iterator[Life]:
-    [topic] = scene.words(1)
-    with played(scene, lambda shell: Call((topic, STREAM, HISTORY, shell))) as (answer, [line]):
-        life = Life(topic, scene, answer, line)
+    words = scene.words(12)
+    with played(scene, lambda shell: Call((words[0], STREAM, HISTORY, shell))) as (answer, [line]):
+        life = Life(words, scene, answer, line)
         yield life
         life.end()
 
