@@ -6,8 +6,10 @@ It is played by `Stage.spawn`, so its sockets are traced event by event, and it 
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import faulthandler
+import inspect
 import io
 import linecache
 import os
@@ -16,8 +18,9 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic  # an answer may change what stands in `time`
 from types import CodeType, ModuleType
 from typing import Any
@@ -25,10 +28,13 @@ from typing import Any
 import zmq
 from zmq.utils.garbage import gc as collector
 
+from patterns._role import asynchronous
+
 MEMORY = 3 << 28  # bytes of address space on top of what the process has at the start
 OUTPUT = 1 << 20  # bytes that it may print, or return in one piece
 SAID = 1000  # characters of a message or a repr that leave this process
 FRAMES = 6  # lines of a traceback
+TURNS = 5  # of the loop for what a coroutine has cancelled, when it has returned
 NAME = "<your answer>"
 _OURS: set[int] = set()  # the Contexts in which a socket may be opened without a word
 BEGINS, ENDS = "begins", "ends"  # what is noted of a call
@@ -73,7 +79,8 @@ def perform(ctx: zmq.Context[Any], source: str, entry: str, calls: Sequence[Call
     dump  path of a file that gets the stack when the process receives SIGUSR1: where an answer stood; a second one
           beside it is made with the first socket that is not opened in `ctx`, which may keep the answer from returning
 
-    Under that name it is noted in a tracing Context when a call begins and ends.
+    Under that name it is noted in a tracing Context when a call begins and ends. A coroutine gets the Context's twin
+    for asyncio; one loop runs all of its calls, and stands still when there are no more.
     """
     note = getattr(ctx, "note", lambda name, kind: None)
     _watch(ctx, dump + OWN)
@@ -91,15 +98,31 @@ def perform(ctx: zmq.Context[Any], source: str, entry: str, calls: Sequence[Call
     role = getattr(module, entry, None)
     if not callable(role):
         return [Outcome(raised=("NameError",), message=f"the answer defines no function {entry!r}")]
+    given = asynchronous(ctx) if inspect.iscoroutinefunction(role) else ctx
+    loop = asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)  # zmq.asyncio needs add_reader
+
+    def called(call: Call) -> Any:
+        result = role(given, *call.args, **call.options)
+        return loop.run(_awaited(result)) if inspect.iscoroutine(result) else result
+
     outcomes = []
     for call in calls:
         note(dump, BEGINS)
-        outcome = _tried(ctx, source, before, lambda call=call: role(ctx, *call.args, **call.options))
+        outcome = _tried(given, source, before, partial(called, call))
         note(dump, ENDS)
         outcomes.append(outcome)
         if outcome.raised and "TimeoutError" not in outcome.raised:
             break
     return outcomes
+
+
+async def _awaited(result: Awaitable[Any]) -> Any:
+    """What comes of a coroutine; what it has cancelled may still close its sockets."""
+    try:
+        return await result
+    finally:
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
 
 
 def _module(source: str) -> ModuleType:

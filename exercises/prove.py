@@ -35,17 +35,17 @@ OWN = """
 _asked_in_the_context_given = {entry}
 
 
-def {entry}(ctx, *args, **options):
-    import zmq
+{kind} {entry}(ctx, *args, **options):
+    import zmq, zmq.asyncio
 
-    return _asked_in_the_context_given(zmq.Context.instance(), *args, **options)
+    return {wait} _asked_in_the_context_given({context}.instance(), *args, **options)
 """
 ODD = """
 
 _with_an_even_result = {entry}
 
 
-def {entry}(*args, **options):
+{kind} {entry}(*args, **options):
     def swapped(value):
         match value:
             case str():
@@ -58,7 +58,7 @@ def {entry}(*args, **options):
                 return {{swapped(key): swapped(each) for key, each in value.items()}}
         return value
 
-    result = _with_an_even_result(*args, **options)
+    result = {wait} _with_an_even_result(*args, **options)
     return {odd}
 """
 ODDS = ("None", "swapped(result)", "bytearray(str(result).encode())", "(result, result)", "float('nan')", "10**4000")
@@ -174,10 +174,21 @@ def _claims(task: tasks.Task, quick: bool) -> Iterator[Claim]:
     yield "no socket, and the solution's results", partial(_no_socket, task), _rejects
     for name, source in right[:1] if quick else right:
         if core or "ctx.socket" in source or "Context" in source:
-            yield f"{name}, its own Context", partial(str, source + OWN.format(entry=task.ENTRY)), _named(ELSEWHERE)
+            yield (
+                f"{name}, its own Context",
+                partial(str, source + OWN.format(**_way(source, task.ENTRY))),
+                _named(ELSEWHERE),
+            )
         for odd in odds[:2] if quick else odds:
-            text = (ODD_CORE if core else ODD).format(entry=task.ENTRY, odd=odd)
+            text = (ODD_CORE if core else ODD).format(**_way(source, task.ENTRY), odd=odd)
             yield f"{name}, result {odd}", partial(str, source + text), _speaks
+
+
+def _way(source: str, entry: str) -> dict[str, str]:
+    """How an answer's function is defined and called: it may be a coroutine."""
+    if re.search(rf"(?m)^async def {entry}\b", source):
+        return {"entry": entry, "kind": "async def", "wait": "await", "context": "zmq.asyncio.Context"}
+    return {"entry": entry, "kind": "def", "wait": "", "context": "zmq.Context"}
 
 
 def _fails(verdict: checker.Verdict) -> bool:

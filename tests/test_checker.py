@@ -234,6 +234,37 @@ def test_a_broken_result_is_refused() -> None:
             scene._outcomes(packed, 1)
 
 
+COROUTINE = """
+import asyncio
+import zmq
+
+turns, kept = [], []
+
+async def on():
+    while True:
+        turns.append("turn")
+        await asyncio.sleep(0)
+
+async def count(ctx):
+    with ctx.socket(zmq.PULL) as pull:
+        for _ in range(3):
+            await pull.poll(1)
+    kept.append(asyncio.create_task(on()))
+    return len(turns)
+"""
+
+
+def test_a_coroutine_is_awaited_and_what_it_has_started_goes_on_in_its_next_call(tmp_path: Path) -> None:
+    trial = scene.Scene(COROUTINE, "count", tmp_path)
+    try:
+        first, second = trial.answer(answer.Call(()), answer.Call(())).outcomes(BOUND)
+    finally:
+        trial.stop()
+        trial.end()
+    assert (first.error, first.value, first.left_open) == ("", 0, 0)
+    assert second.value > answer.TURNS
+
+
 @linux
 def test_a_call_takes_as_long_as_its_judge_has_seen(tmp_path: Path) -> None:
     forged = "import sys, time\nsys.modules['exercises.answer'].monotonic = lambda: 0.0\n"

@@ -2,6 +2,7 @@
 """The author's gate: each of its proofs can fail."""
 
 import ast
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -203,6 +204,16 @@ def test_a_verdict_that_is_wrong_once_in_many_runs_is_seen(
     each = bank(monkeypatch, {"RIGHT": [Verdict("passed")] * 3 + [Verdict("took too long")]})
     [found] = marked(capsys, prove.prove([each], 5))
     assert "right_a_dealer" in found
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_an_odd_result_comes_the_way_the_answers_own_does(kind: str) -> None:
+    """A coroutine's is awaited, as the answer's is."""
+    source = f"{kind} sing(ctx):\n    return [b'la']\n"
+    module: dict[str, Any] = {}
+    exec(source + prove.ODD.format(**prove._way(source, "sing"), odd="swapped(result)"), module)
+    result = module["sing"](None)
+    assert (asyncio.run(result) if kind == "async def" else result) == ["la"]
 
 
 def test_a_core_is_proved_by_what_it_gives_to_its_shell(monkeypatch: pytest.MonkeyPatch) -> None:
