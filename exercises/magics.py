@@ -104,7 +104,7 @@ class Workbook(Magics):
             options = "\n".join(f"- **{key}** {text}" for key, (text, _) in asked.options.items())
             display(
                 Words(
-                    f"**{number}** {asked.text}\n\n{options}\n\nWrite your letter behind the number and run the cell."
+                    f"**{number}** {asked.text}\n\n{options}\n\nWrite your letter after the number and run the cell."
                 )
             )
             return
