@@ -98,6 +98,7 @@ EXACT = 1e-6
 NAMES = ("ann", "bob", "cleo", "dan", "eve", "fay", "gus", "zoe")
 PACE, SILENCE = 1.0, 6.0  # in units of a scene
 STEP, REPLY_TO = "step", "reply"
+AT_ONCE_TICK = "in the tick that follows at once"  # another way to AT_ONCE
 
 
 class Said(NamedTuple):
@@ -167,6 +168,8 @@ class Model:
         due = self.last() + PACE
         if self.belief == AT_ONCE:
             self.step(now)
+        elif self.belief == AT_ONCE_TICK:
+            self.next = now
         elif self.belief == CAUGHT_UP:
             while due <= now:
                 self.step(now)
@@ -227,7 +230,7 @@ class Model:
 
 BELIEFS = (
     FOR_EVER, OTHERS_GO, REPLACED, COUNTED, DEAF, NONSENSE, ODD, ANYBODY, ALL_LOST, TAKEN_BACK, HELD_BY_WORD, AT_ONCE,
-    CAUGHT_UP, RHYTHM, GO_MOVES, HERE_ANSWERED, ERROR_OK, AHEAD,
+    AT_ONCE_TICK, CAUGHT_UP, RHYTHM, GO_MOVES, HERE_ANSWERED, ERROR_OK, AHEAD,
 )  # fmt: skip
 
 
@@ -282,6 +285,7 @@ class Wheel(Bound):
                 best, label = until, belief
         if label == FOR_EVER and best < NEVER and self.did[-1].when >= best:  # it did go on, some time
             label = LATE
+        label = AT_ONCE if label == AT_ONCE_TICK else label
         raise NotYet(label or self._general(script, end, wanted, when), happened, event)
 
     def _general(self, script: Sequence[Said], end: float, wanted: list[Fact], when: float) -> str:
@@ -388,6 +392,7 @@ def two_who_hold_a_pause(scene: Scene) -> None:
     script(7.9375, bob, "here")
     script(9.25, ann, "pause")
     script(12.0625, ann, "here")
+    script(15.1875, bob, "here")
     script(17.4375, ann, "here")
     script(20.1875, ann, "go")
     script(23.3125, bob, "pause")
