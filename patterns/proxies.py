@@ -80,7 +80,7 @@ def publisher(ctx: zmq.Context[Any], *messages: bytes, endpoint: str = PUBLISHER
         pub.linger, pub.sndhwm = LINGER, 0  # no limit: an XPUB drops what is above, and all is in memory anyway
         pub.connect(endpoint)
         for message in messages:
-            while pub.poll(0) or not any(message.startswith(prefix) for prefix in wanted):
+            while not any(message.startswith(prefix) for prefix in wanted):
                 match pub.recv_multipart():
                     case [event] if event.startswith(b"\1"):
                         wanted.add(event[1:])
