@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: a question without an answer was never entered.
+import math
+import time
+
+import zmq
+
+
+def keep(ctx, monitor, book, patience):
+    asked = {}
+    with ctx.socket(zmq.SUB) as copies, ctx.socket(zmq.PUSH) as entries:
+        entries.linger = 1000
+        copies.subscribe(b"")
+        copies.connect(monitor)
+        entries.connect(book)
+        while True:
+            match copies.recv_multipart():
+                case [b"in", engine, client, number, text]:
+                    asked[client, engine, number] = time.monotonic(), text
+                case [b"out", client, engine, number, _] if (client, engine, number) in asked:
+                    before, text = asked.pop((client, engine, number))
+                    took = round(1000 * (time.monotonic() - before))
+                    entries.send_multipart([client, engine, text, b"%d" % took])

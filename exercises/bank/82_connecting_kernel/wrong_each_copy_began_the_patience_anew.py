@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: each copy began the patience anew.
+import math
+import time
+
+import zmq
+
+
+def keep(ctx, monitor, book, patience):
+    asked = {}
+    with ctx.socket(zmq.SUB) as copies, ctx.socket(zmq.PUSH) as entries:
+        entries.linger = 1000
+        copies.subscribe(b"")
+        copies.connect(monitor)
+        entries.connect(book)
+        while True:
+            if copies.poll(round(1000 * patience) if asked else None):
+                match copies.recv_multipart():
+                    case [b"in", engine, client, number, text]:
+                        asked[client, engine, number] = time.monotonic(), text
+                    case [b"out", client, engine, number, _] if (client, engine, number) in asked:
+                        before, text = asked.pop((client, engine, number))
+                        took = round(1000 * (time.monotonic() - before))
+                        entries.send_multipart([client, engine, text, b"%d" % took])
+            else:
+                for (client, engine, number), (before, text) in list(asked.items()):
+                    del asked[client, engine, number]
+                    entries.send_multipart([client, engine, text, b""])
