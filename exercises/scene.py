@@ -323,12 +323,16 @@ class Answer:
     def stood(self) -> str:
         """The line of the answer at which it stands now."""
         text, until, ended = lines(self._scene._source), time.monotonic() + 0.5, self.process.done
+        known = 0  # bytes of the file that were told before
         if not ended:
+            with contextlib.suppress(FileNotFoundError):
+                known = os.path.getsize(self.dump)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.process.pid, signal.SIGUSR1)
         while True:
             with contextlib.suppress(FileNotFoundError):  # it has not begun
-                found = re.findall(r'File "<your answer>", line (\d+) in (\S+)', Path(self.dump).read_text())
+                told = Path(self.dump).read_bytes()[known:].decode(errors="replace")
+                found = re.findall(r'File "<your answer>", line (\d+) in (\S+)', told)
                 if found and 0 < int(found[0][0]) <= len(text):
                     number, name = found[0]
                     return f"in `{name}`, line {number}: `{text[int(number) - 1].strip()}`"

@@ -234,6 +234,37 @@ def test_a_broken_result_is_refused() -> None:
             scene._outcomes(packed, 1)
 
 
+STANDS = """
+import os
+
+def first():
+    while not os.path.exists("go on"):
+        pass
+
+def second():
+    while True:
+        pass
+
+def walk(ctx):
+    first()
+    second()
+"""
+
+
+@linux
+def test_where_an_answer_stands_is_told_anew_each_time(tmp_path: Path) -> None:
+    trial = scene.Scene(STANDS, "walk", tmp_path)
+    try:
+        walking = trial.answer(answer.Call(()))
+        walking.begun()
+        assert any("in `first`" in walking.stood() for _ in range(100))
+        (tmp_path / "go on").touch()
+        assert any("in `second`" in walking.stood() for _ in range(100))
+    finally:
+        trial.stop()
+        trial.end()
+
+
 COROUTINE = """
 import asyncio
 import zmq
