@@ -12,7 +12,8 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, aclosing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from diagrams.recording import Recording  # noqa: E402
 from patterns import load_balancing  # noqa: E402
 from patterns.clone import PAIRS, Replica, Server  # noqa: E402
 from patterns.majordomo import CLIENT, READY, REPLY, WORKER, Client, broker, worker  # noqa: E402
-from patterns.shell import run, serve  # noqa: E402
+from patterns.shell import AT_ONCE, NEVER, Close, Effect, Open, Result, Send, arun, run, serve  # noqa: E402
+from patterns.simulation import Network  # noqa: E402
 from patterns.stage import Stage  # noqa: E402
 
 ROUNDS = 9  # how often each way has its turn
@@ -233,6 +235,83 @@ def carry(ctx: Any, updates: str, snapshots: str) -> float:
     return KEYS / (time.perf_counter() - since)
 
 
+# -- one core under each shell ------------------------------------------------------------------------------------
+
+
+class Asker:
+    """A core that keeps so many requests under way until `REQUESTS` are answered."""
+
+    def __init__(self, endpoint: str, under_way: int) -> None:
+        self.endpoint, self.under_way, self.sent, self.done = endpoint, under_way, under_way, 0
+        self.deadline = AT_ONCE
+
+    def tick(self, now: float) -> list[Effect]:
+        self.deadline = NEVER
+        return [Open("server", zmq.DEALER, self.endpoint), *[Send("server", [BODY])] * self.under_way]
+
+    def receive(self, socket: str, frames: list[bytes], now: float) -> list[Effect]:
+        self.done += 1
+        more = self.sent < REQUESTS
+        self.sent += more
+        return [Close("server"), Result(self.done)] if self.done == REQUESTS else [Send("server", [BODY])] * more
+
+
+class Mirror:
+    """A core that gives back what it gets."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint, self.deadline = endpoint, AT_ONCE
+
+    def tick(self, now: float) -> list[Effect]:
+        self.deadline = NEVER
+        return [Open("clients", zmq.ROUTER, self.endpoint, bind=True)]
+
+    def receive(self, socket: str, frames: list[bytes], now: float) -> list[Effect]:
+        return [Send("clients", frames)]
+
+
+def mirror(ctx: Any, endpoint: str) -> None:
+    with ctx.socket(zmq.ROUTER) as router:
+        router.bind(endpoint)
+        while True:
+            router.send_multipart(router.recv_multipart())
+
+
+def blocking(ctx: Any, endpoint: str, under_way: int) -> float:
+    """Requests a second of a core under the blocking shell."""
+    since = time.perf_counter()
+    assert next(run(ctx, Asker(endpoint, under_way))) == REQUESTS
+    return REQUESTS / (time.perf_counter() - since)
+
+
+async def awaiting(ctx: Any, endpoint: str, under_way: int) -> float:
+    """The same under asyncio."""
+    since = time.perf_counter()
+    async with aclosing(arun(ctx, Asker(endpoint, under_way))) as results:
+        assert await anext(results) == REQUESTS
+    return REQUESTS / (time.perf_counter() - since)
+
+
+def simulating(under_way: int) -> float:
+    """The same in the simulation, the server included."""
+    since, network = time.perf_counter(), Network(seed=1)
+    network.play("server", lambda: Mirror("server"))
+    network.play("client", lambda: Asker("server", under_way))
+    network.run(until=REQUESTS)
+    assert network.results["client"] == [REQUESTS]
+    return REQUESTS / (time.perf_counter() - since)
+
+
+def under(role: str, under_way: int) -> Way:
+    """One of these shells, on real sockets, with a server that is as quick as it can be."""
+
+    def way(stage: Stage) -> Callable[[], float]:
+        stage.spawn("bench:mirror", stage.endpoint("front"))
+        return lambda: float(stage.spawn(f"bench:{role}", stage.endpoint("front"), under_way).result(WAIT))
+
+    return way
+
+
 def ends(stage: Stage, *names: str) -> list[str]:
     return [stage.endpoint(name) for name in names]
 
@@ -273,6 +352,9 @@ ROWS: list[tuple[str, Way, Callable[[], Stage], Way]] = [
     ("Majordomo to zmq.proxy, many in flight", many_through_majordomo, Stage, many_through_proxy),
     ("clone, updates to bare PUB/SUB", updates_of_clone, Stage, updates_bare),
     ("clone, snapshot to bare DEALER/ROUTER", snapshots_of_clone, Stage, snapshots_bare),
+    ("a core under asyncio to one that blocks", under("awaiting", 1), Stage, under("blocking", 1)),
+    ("... a hundred requests under way", under("awaiting", 100), Stage, under("blocking", 100)),
+    ("... in the simulation", lambda stage: partial(simulating, 100), Stage, under("blocking", 100)),
 ]
 
 

@@ -12,7 +12,7 @@ import zmq
 
 from diagrams.recording import Event
 from exercises.answer import ENDS, SET, Call, Outcome
-from exercises.scene import DEADLINE, LOOK, Answer, Mute, NotYet, Scene, unexpected
+from exercises.scene import DEADLINE, LOOK, Answer, Mute, NotYet, Scene, TookTooLong, unexpected
 
 ENTRY = "ask_all"
 
@@ -260,7 +260,7 @@ def alone(scene: Scene) -> None:
 
 
 def the_first_comes_last(scene: Scene) -> None:
-    """answers that come in another order, one of them empty"""
+    """answers in another order and an empty one"""
     hall = Hall(scene, scene.random.choice((3, 4)), 3.0)
     servers = hall.servers
     servers[scene.random.randrange(1, len(servers))].answer = b""
@@ -289,6 +289,18 @@ def _has_answered(server: Server) -> bool:
     return 0.0 < server.answered < time.monotonic() - APART
 
 
+def _outcomes(answer: Answer, hall: Hall) -> list[Outcome]:
+    """What came of the calls, the last of which had a silent server and must have ended by itself."""
+    try:
+        return answer.outcomes()
+    except TookTooLong:
+        if stood := _held_up(answer):
+            happened = f"Somebody never answered, and your function stood {stood}, and with it the loop."
+            raise NotYet(BLOCKED, happened, hall.last_sign()) from None
+        happened = f"It had {hall.seconds:g} s for all, somebody never answered, and seconds later it still waited."
+        raise NotYet(LATE, happened, hall.last_sign()) from None
+
+
 def _ended(scene: Scene, answer: Answer, call: int = 1) -> float:
     """When the so many-th call of an answer had ended, as its judge has seen it."""
     ends = [at for kind, at in scene.recording.calls.get(answer.dump, []) if kind == ENDS]
@@ -315,7 +327,7 @@ def _one_by_one(hall: Hall, answer: Answer) -> NoReturn:
 
 
 def a_silent_server(scene: Scene) -> None:
-    """a server that never answers, one that never takes a connection, and a slow one"""
+    """a server that never answers and one that is not there"""
     seconds = scene.random.choice((0.7, 0.75, 0.8))
     hall = Hall(scene, 4, seconds)
     silent, slow = scene.random.sample(hall.servers, 2)
@@ -331,10 +343,10 @@ def a_silent_server(scene: Scene) -> None:
             if stood := _held_up(answer):
                 happened = f"Time went on, {silent.name} did not answer, and your function stood {stood}, "
                 raise NotYet(BLOCKED, f"{happened}and with it the loop.", hall.last_sign())
-        [outcome] = answer.outcomes()
+        [outcome] = _outcomes(answer, hall)
         hall.usual(outcome)
         if (signs := len(hall.watcher.times)) < LEAST and outcome.seconds > 0.9 * seconds:
-            happened = f"In {outcome.seconds:.1f} s the watcher heard {signs} signs of life."
+            happened = f"In {outcome.seconds:.1f} s so many signs of life had reached the watcher: {signs}."
             raise NotYet(FEW, happened, hall.last_sign())
         if outcome.seconds > seconds + SPARE:
             raise NotYet(LATE, f"It had {seconds:g} s for all, and it took {outcome.seconds:.1f} s.")
@@ -349,11 +361,11 @@ def a_silent_server(scene: Scene) -> None:
 
 
 def one_call_after_another(scene: Scene) -> None:
-    """a second call, in which nothing of the first goes on"""
+    """a second call beside which nothing of the first goes on"""
     hall, other = Hall(scene, 2, 2.0), Hall(scene, 2, 0.7, "-again")
     other.servers[0].may = lambda: False
     answer = scene.answer(hall.call(), other.call())
-    outcomes = answer.outcomes()
+    outcomes = _outcomes(answer, other)
     hall.usual(outcomes[0])
     over = _ended(scene, answer)
     after = [at for at in hall.watcher.times if at > over + MARGIN]
