@@ -502,7 +502,11 @@ def _arrow(
 def topology(recording: Recording) -> Picture:
     """The sockets of a run: who is bound, who connected to whom, and how many messages went each way."""
     events, joined = recording.events, links(recording.events)
-    how = {(e.actor, e.socket): e.kind for e in events if e.kind in ("bind", "connect") and e.actor != WIRE}
+    how = defaultdict[tuple[str, str], set[str]](set)
+    for e in events:
+        if e.kind in ("bind", "connect") and e.actor != WIRE:
+            how[e.actor, e.socket].add(e.kind)
+    does = {socket: " and ".join(f"{kind}s" for kind in sorted(kinds)) for socket, kinds in how.items()}
     counts: dict[tuple[tuple[str, str], tuple[str, str]], int] = defaultdict(int)
     for m in recording.messages():
         for r in m.receives:
@@ -510,12 +514,12 @@ def topology(recording: Recording) -> Picture:
     sockets = sorted(how)
     dot = _Dot("dot", rankdir="LR", ranksep="1.6", nodesep="0.35")
     for actor, socket in sockets:
-        dot.node(0, 0, f"{actor}\n{socket} {how[actor, socket]}s", key=f"{actor}/{socket}", shape="box",
+        dot.node(0, 0, f"{actor}\n{socket} {does[actor, socket]}", key=f"{actor}/{socket}", shape="box",
                  style="rounded,filled", fillcolor="#e8eef7", fontsize=12)  # fmt: skip
-    words = [f"{a} {how[a, s]}s {'an' if s.startswith('X') else 'a'} {s.split()[0]} socket" for a, s in sockets]
+    words = [f"{a} {does[a, s]} {'an' if s.startswith('X') else 'a'} {s.split()[0]} socket" for a, s in sockets]
     for a in sockets:
         for b in sorted(joined.get(a, ())):
-            if how[a] == "connect":
+            if "connect" in how[a] and ("bind" not in how[a] or "bind" in how[b]):
                 there, back = counts[a, b], counts[b, a]
                 way = "both" if there and back else "back" if back else "forward" if there else "none"
                 ends = (b[0], a[0]) if a[0] != b[0] else (b[1], a[1])

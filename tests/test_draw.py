@@ -625,6 +625,24 @@ def test_an_event_in_a_folded_row_is_found() -> None:
     assert until(run, None, 9)[1] == 0
 
 
+def test_a_topology_tells_of_a_socket_that_binds_and_connects() -> None:
+    run = recording(
+        [Event("a", "bind", "PUB", detail="ipc://a"), Event("b", "connect", "SUB", detail="ipc://a")],
+        [Event("c", "bind", "SUB", detail="ipc://c"), Event("a", "connect", "PUB", detail="ipc://c")],
+        send("a", b"x", socket="PUB"),
+        receive("b", b"x", of="a", socket="SUB", theirs="PUB"),
+        receive("c", b"x", of="a", socket="SUB", theirs="PUB"),
+    )
+    assert topology(run).text.splitlines() == [
+        "Topology",
+        "a binds and connects a PUB socket",
+        "b connects a SUB socket",
+        "c binds a SUB socket",
+        "a's PUB is connected to c's SUB: 1 to c",
+        "b's SUB is connected to a's PUB: 1 to b",
+    ]
+
+
 def test_a_topology_tells_who_is_joined_to_whom_and_how_many_messages_went_each_way() -> None:
     run = recording(
         [Event("server", "bind", "REP", detail="tcp://127.0.0.1:2")],
