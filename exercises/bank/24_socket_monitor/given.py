@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not attempted: what the learner starts from.
+
+import zmq
+
+
+def diagnose(ctx, endpoints, topic, seconds):
+    """Say of each endpoint why nothing of a topic comes from it, as things stand when the time is over.
+
+    endpoints  a list of strings, "tcp://..." each: connect a SUB to every one
+    topic      bytes, not empty: a message is of this topic if its first frame begins with it
+    seconds    the time for all of them together, one or more: use it, and return within 0.5 s of its end
+
+    Return a list with a name for each endpoint, in their order; the first of these that fits:
+
+    "well"     a message of the topic has come
+    "other"    a connection stands, the other side answers, and all that came was of other topics
+    "silent"   a connection stands, the other side answers, and no message has come
+    "frozen"   a handshake succeeded once; now the endpoint takes connections, and nobody answers on them
+    "gone"     a handshake succeeded once; now nobody listens
+    "refused"  somebody listens, and every handshake has failed: the other side hangs up
+    "mute"     somebody listens, takes connections, and never says a word
+    "nobody"   nobody listens, and nobody ever did
+
+    "The other side" is libzmq: it answers a PING within 0.1 s while it can. Who comes late, goes, comes back
+    or stops answering has done so before half of the time is over. Leave no socket open.
+    """
+    names = []
+    for endpoint in endpoints:
+        with ctx.socket(zmq.SUB) as sub:
+            sub.subscribe(topic)
+            with sub.get_monitor_socket(zmq.EVENT_CONNECTED) as monitor:
+                sub.connect(endpoint)
+                names.append("silent" if monitor.poll(seconds * 1000 / len(endpoints)) else "nobody")
+                sub.disable_monitor()
+    return names

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Say of each endpoint why nothing arrives from it."""
+
+import contextlib
+import time
+from typing import Any, Self
+
+import zmq
+
+from diagrams import trace
+from exercises.answer import Call
+from exercises.scene import Mute, NotYet, Scene, TookTooLong, unexpected
+
+ENTRY = "diagnose"
+
+HINTS = (
+    "Take one endpoint and one second, and write down every event that its monitor tells. Which of the eight names "
+    "does that story exclude, and which two does it not tell apart?",
+    "What stands at the end depends on the last of four events, and on whether a handshake ever succeeded: connected, "
+    "handshake succeeded, disconnected, closed. A silence becomes an event only if somebody asks into it. And what "
+    "you did not subscribe to does not come.",
+    "Subscribe to everything and compare the first frame yourself. `heartbeat_ivl` and `heartbeat_timeout`, set "
+    "before `connect`, turn a silence into DISCONNECTED, and a frozen peer then shows as CONNECTED without a "
+    "handshake. One poller can wait for all sockets and all monitors.",
+)
+VARIANT = "tell a refusal by type from one by mechanism, where the monitor lets you."
+LIMIT = "a program that hangs is silent, and no more: its libzmq goes on answering PINGs."
+WHY = "for each of the eight names, which event or which silence speaks for it, and against its neighbour?"
+
+CONNECTED = "a connection was taken for a handshake"
+REFUSED = "a refusal was not noticed"
+TAKES = "a port that takes connections was taken for nobody"
+HANGS_UP = "a silence was taken for a refusal"
+UNASKED = "a silent connection was held to stand, and nobody asked"
+BREATHES = "somebody who takes connections was held to be gone"
+FORGOTTEN = "it was forgotten that a connection had stood"
+HELD = "a connection that had ended was held to stand"
+AFTER = "a hang-up after the handshake was taken for a refusal"
+LATE = "who came late was not seen"
+BACK = "who came back was not seen"
+FILTERED = "only its own topic was asked for"
+ANY = "any message was taken for one of the topic"
+DEAF = "messages came and were not received"
+WHOLE = "a topic was compared as a whole"
+IMPATIENT = "who answers was held to be frozen"
+ORDER = "the names were not in the order of the endpoints"
+NAME = "a name was given that is not among the eight"
+SHAPE = "it did not return a list with a name for each"
+EARLY = "it did not use its time"
+LONG = "it took the time for each endpoint"
+OPEN = "a socket was left open"
+
+LABELS = {
+    CONNECTED: "which two events have to come before messages can?",
+    REFUSED: "what does the monitor tell of a connection whose handshake fails, and what comes next?",
+    TAKES: "which event tells that somebody listens?",
+    HANGS_UP: "who ended that connection, if anybody did?",
+    UNASKED: "what does a monitor tell of a cable that carries nothing any more, and what can you set that asks?",
+    BREATHES: "what does the monitor tell when the next connection is tried, and what if nobody listens?",
+    FORGOTTEN: "what has to be remembered from before the last event?",
+    HELD: "which events can follow a handshake that succeeded?",
+    AFTER: "had a handshake succeeded before the connection ended?",
+    IMPATIENT: "how long may an answer to a PING take?",
+    LATE: "what does a socket go on doing when nobody listens, and for how long do you look?",
+    BACK: "what may follow DISCONNECTED?",
+    DEAF: "what do you receive beside the monitor's events, and what have you subscribed to?",
+    FILTERED: "who drops the messages of other topics, and what did you subscribe to?",
+    ANY: "what makes a message one of the topic?",
+    WHOLE: "what may stand behind the topic in the first frame?",
+    ORDER: "in which order do you build the list?",
+    NAME: "which eight names does the contract have?",
+    SHAPE: "what does the contract say about the list?",
+    EARLY: "what if somebody comes after you have looked?",
+    LONG: "how long is the time for all endpoints together?",
+    OPEN: "who closes the sockets, and who the monitors?",
+}
+
+EQUIVALENT: dict[str, str] = {}
+
+NAMES = ("well", "other", "silent", "frozen", "gone", "refused", "mute", "nobody")
+NEVER = {"refused", "mute", "nobody"}  # no handshake succeeded
+CONFUSED = {
+    **{(was, said): CONNECTED for was in NEVER for said in ("silent", "other", "gone", "frozen")},
+    **{("refused", said): REFUSED for said in ("mute", "nobody")},
+    ("mute", "nobody"): TAKES,
+    ("mute", "refused"): HANGS_UP,
+    ("nobody", "refused"): HANGS_UP,
+    ("frozen", "silent"): UNASKED,
+    ("frozen", "gone"): BREATHES,
+    ("frozen", "mute"): FORGOTTEN,
+    ("gone", "nobody"): FORGOTTEN,
+    ("frozen", "nobody"): FORGOTTEN,
+    ("gone", "silent"): HELD,
+    ("gone", "refused"): AFTER,
+    ("frozen", "refused"): AFTER,
+    ("other", "silent"): FILTERED,
+    ("other", "well"): ANY,
+    ("well", "silent"): DEAF,
+    ("well", "other"): WHOLE,
+    **{(was, "frozen"): IMPATIENT for was in ("well", "other", "silent")},
+}
+STRANGE = (zmq.PULL, zmq.PUSH, zmq.ROUTER, zmq.REP, zmq.PAIR)  # types that refuse a SUB
+
+EVERY = 0.1  # seconds from one message of a peer's to its next
+PAUSE = 0.1  # seconds that somebody is away, or that a connection has stood when it comes to an end
+SPARE = 0.5  # seconds after its time in which an answer has to return
+SHORT = 0.8  # of its time that an answer has to use
+
+
+class Peer:
+    """Somebody at an endpoint, of whom `name` is true when the time is over.
+
+    plot  what happens to its cable at the first handshake, each act a PAUSE after the one before; or, for one that
+          comes late, after the beginning
+    """
+
+    def __init__(self, clinic: "Clinic", who: str, name: str, story: str = "") -> None:
+        self.clinic, self.who, self.name, self.story = clinic, who, name, story
+        scene, open_ = clinic.scene, clinic.opened
+        self.says: list[bytes] = []
+        self.plot: list[str] = []
+        self.due = float("inf")
+        if name == "mute":
+            self.endpoint = open_.enter_context(Mute()).endpoint
+            return
+        context = trace.Context(scene.recording, who)
+        open_.callback(context.term)
+        self.socket = context.socket(scene.random.choice(STRANGE) if story == "type" else zmq.XPUB)
+        open_.callback(self.socket.close, 0)
+        self.socket.linger, self.socket.plain_server = 0, story == "mechanism"
+        self.monitor = self.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        open_.callback(self.monitor.close)
+        open_.callback(self.socket.disable_monitor)
+        self.socket.bind("tcp://127.0.0.1:*")
+        self.wire = scene.wire(self.socket.last_endpoint.decode())
+        self.endpoint = self.wire.endpoint
+        if name in ("well", "other"):
+            self.says = [clinic.topic + b" 7"] * (name == "well") + [clinic.other]
+        self.plot = {"gone": ["cut"], "frozen": ["freeze"]}.get(name, ["cut", "heal"] if story == "back" else [])
+        if name == "nobody" or story == "late":
+            self.wire.cut()
+            self.plot = ["heal"] * (story == "late")
+            self.due = clinic.began + 2 * PAUSE
+
+    def look(self, now: float) -> None:
+        """Do what is due."""
+        if self.name == "mute":
+            return
+        if self.monitor.poll(0):
+            self.monitor.recv_multipart()
+            self.due = min(self.due, now + PAUSE)
+        if self.due > now:
+            return
+        if self.plot:
+            getattr(self.wire, self.plot.pop(0))()
+            self.due = now + PAUSE if self.plot or self.says else float("inf")
+        elif self.says:
+            self.socket.send_multipart([self.says[0], b"news"])
+            self.says.append(self.says.pop(0))
+            self.due = now + EVERY
+
+
+class Clinic:
+    """The answer under trial and its patients, each (name, story)."""
+
+    def __init__(self, scene: Scene, *cases: tuple[str, str]) -> None:
+        self.scene, self.opened, self.began = scene, contextlib.ExitStack(), time.monotonic()
+        word, other, *self.words = scene.words(len(cases) + 2)
+        self.topic, self.other = word, scene.random.choice([word[:-1], other, word.upper(), b"x" + word])
+        self.seconds = round(scene.random.uniform(1.1, 1.3), 2)
+        self.cases = scene.random.sample(cases, len(cases))
+
+    def __enter__(self) -> Self:
+        with self.opened:
+            self.peers = [Peer(self, who.decode(), *case) for who, case in zip(self.words, self.cases, strict=True)]
+            self.endpoints = [peer.endpoint for peer in self.peers]
+            call = Call((list(self.endpoints), self.topic, self.seconds))
+            self.answer = self.scene.answer(call)
+            self.answer.begun()
+            for peer in self.peers:
+                peer.due += time.monotonic() - self.began  # the time of who comes late begins now
+            self.opened = self.opened.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.opened.close()
+
+    def played(self) -> bool:
+        """Play until the answer has returned. Whether it has."""
+        return self.answer.until(lambda: self.answer.process.told, self.seconds + 1.0, self._look)
+
+    def _look(self) -> None:
+        for peer in self.peers:
+            peer.look(time.monotonic())
+
+    def judge(self) -> None:
+        if not self.played():
+            stood = self.answer.stood()
+            raise NotYet(LONG, f"It had {self.seconds:g} s for all, and 1 s later it stood {stood}.")
+        outcome = self.answer.outcomes(0.01)[0]
+        if outcome.error:
+            unexpected(outcome)
+        self._named(outcome.value, outcome.seconds)
+        if outcome.seconds > self.seconds + SPARE:
+            raise NotYet(LONG, f"It had {self.seconds:g} s for all, and took {outcome.seconds:.1f} s.")
+        if outcome.seconds < self.seconds * SHORT:
+            raise NotYet(EARLY, f"It had {self.seconds:g} s, and returned after {outcome.seconds:.2f} s.")
+        if outcome.left_open:
+            raise NotYet(OPEN, "Your function had returned, and a socket of its Context was still open.")
+
+    def _named(self, value: Any, seconds: float) -> None:
+        """Look at the names that it gave."""
+        truth = [peer.name for peer in self.peers]
+        if not isinstance(value, list) or len(value) != len(truth) or not all(isinstance(n, str) for n in value):
+            raise NotYet(SHAPE, f"There were {len(truth)} endpoints, and your function returned {value!r:.200}.")
+        wrong = [(peer, said) for peer, said in zip(self.peers, value, strict=True) if said != peer.name]
+        if not wrong:
+            return
+        if strange := [said for _, said in wrong if said not in NAMES]:
+            raise NotYet(NAME, f"One of the names was {strange[0]!r:.60}.")
+        happened = "; ".join(f"{peer.who} was {self._told(peer)}, and you said {said!r}" for peer, said in wrong[:3])
+        if sorted(value) == sorted(truth) and len(wrong) > 2:
+            raise NotYet(ORDER, f"Each name was right for another endpoint: {happened}.")
+        if seconds < self.seconds * SHORT:
+            raise NotYet(EARLY, f"It had {self.seconds:g} s, and returned after {seconds:.2f} s: {happened}.")
+        labels = {self._label(peer, said) for peer, said in wrong}
+        label = next(filter(labels.__contains__, LABELS), "")  # whichever endpoint comes first
+        raise NotYet(label, f"{happened[0].upper()}{happened[1:]}.")
+
+    def _told(self, peer: Peer) -> str:
+        return f"{peer.name!r}" + {"late": " (it came late)", "back": " (it went and came back)"}.get(peer.story, "")
+
+    def _label(self, peer: Peer, said: str) -> str:
+        if peer.story == "late" and said in NEVER:
+            return LATE
+        if peer.story == "back" and said in ("gone", "frozen", "refused", "nobody", "mute"):
+            return BACK
+        return CONFUSED.get((peer.name, said), "")
+
+
+def a_round(scene: Scene) -> None:
+    """one of each kind, some who come late, and some who go and come back"""
+    cases = [(name, "type" if name == "refused" else "") for name in NAMES]
+    late = [("silent", "late"), ("well", "late"), ("silent", "back"), ("other", "back")]
+    with Clinic(scene, *cases, ("refused", "mechanism"), *late) as clinic:
+        clinic.judge()
+
+
+def four_of_them(scene: Scene) -> None:
+    """four of them"""
+    with Clinic(scene, ("well", ""), ("refused", "type"), ("gone", ""), ("nobody", "")) as clinic:
+        if not clinic.played():
+            raise TookTooLong(clinic.answer.stood())
+
+
+TRY = four_of_them
+SCENES = (a_round,)
