@@ -24,7 +24,7 @@ def desk(ctx, places):
     in decimal digits: b"0", with empty degrees, if there was none. Every other question is answered with [?].
 
     Nobody waits for somebody else: questions are answered while the sensors are silent, and readings are told on while
-    nobody asks. You end when your Context is terminated; let ContextTerminated through. Leave no socket open.
+    nobody asks.
     """
     last = {}
     endpoints = {name: endpoint for name, _, _, endpoint in places}

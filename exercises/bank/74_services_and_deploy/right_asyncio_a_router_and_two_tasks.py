@@ -5,7 +5,6 @@ import asyncio
 from dataclasses import dataclass, field
 
 import zmq
-import zmq.asyncio
 
 
 @dataclass
@@ -55,14 +54,10 @@ async def answer(questions, state):
         await questions.send_multipart(envelope + reply)
 
 
-async def serve(ctx, places):
+async def desk(ctx, places):
     state = State()
     with ctx.socket(zmq.SUB) as readings, ctx.socket(zmq.PUB) as news, ctx.socket(zmq.ROUTER) as questions:
         readings.subscribe(b"")
         for socket, name in (readings, "readings"), (news, "news"), (questions, "questions"):
             joined(socket, name, places)
         await asyncio.gather(listen(readings, news, state), answer(questions, state))
-
-
-def desk(ctx, places):
-    asyncio.run(serve(zmq.asyncio.Context(ctx), places))
