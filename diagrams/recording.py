@@ -389,7 +389,8 @@ class _Pairing:
     def _wants(self, end: tuple[str, str], e: Event) -> bool:
         """Whether a publication fits a subscription of that socket; one whose subscriptions are unknown takes all."""
         known = self.prefixes.get(end, ())
-        first = e.frames[0].head if isinstance(e.frames[0], Large) else e.frames[0]
+        first = e.frames[0] if e.frames else b""  # whoever sends no frame at all is refused by its socket
+        first = first.head if isinstance(first, Large) else first
         return not e.socket.startswith(("PUB", "XPUB")) or not known or first.startswith(tuple(known))
 
 

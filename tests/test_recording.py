@@ -415,6 +415,14 @@ def test_sockets_are_joined_through_a_wire_as_without_one() -> None:
     assert links(run) == {("client", "REQ"): {("server", "REP")}, ("server", "REP"): {("client", "REQ")}}
 
 
+def test_a_publication_without_a_frame_is_refused_and_can_be_told() -> None:
+    run = recording(
+        joined("publisher", "subscriber", socket="PUB", theirs="SUB"),
+        send("publisher", socket="PUB", errno="EINVAL"),
+    )
+    assert (only(run).fate, only(run).receives) == ("refused", ())
+
+
 # -- what came first ------------------------------------------------------------------------------------------
 
 

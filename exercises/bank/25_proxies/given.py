@@ -7,7 +7,7 @@ import zmq
 def forwarder(ctx, publishers, subscribers, control):
     """Pass messages and subscriptions on, and hold the messages back while you are told to.
 
-    publishers   bind here; publishers connect, each an XPUB or a PUB
+    publishers   bind here; publishers connect, each an XPUB or a PUB, before the first command comes
     subscribers  bind here; subscribers connect, each a SUB
     control      bind a REP here; a command is one frame, and so is its answer
 
