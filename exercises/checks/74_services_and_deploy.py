@@ -34,7 +34,7 @@ ONE = "not every line of a name was heeded"
 SIDE = "the other side of a line was taken"
 OTHERS = "it took a line that belongs to others"
 UNOPENED = "a name of the list was left out"
-DEAF = "it subscribed to nothing"
+DEAF = "it did not subscribe to everything"
 SILENT = "a reading was not told on"
 CHANGED = "the news was another than the reading"
 TOLD = "what is no reading was told on"
@@ -49,6 +49,8 @@ UNANSWERED = "a question that is none got no answer"
 NEVER = "a place that nobody has heard of ended it"
 EARLIER = "an earlier reading was given for the last"
 COUNT = "the number of readings was wrong"
+STR = "str was sent where bytes go"
+TWICE = "a reading was told twice"
 TEXT = "bytes were taken for text"
 WAITED = "it waited at one socket while another had something"
 OTHER = "the reply is another than the contract names"
@@ -58,7 +60,7 @@ LABELS = {
     SIDE: "which word of a line says who binds, and is it you?",
     OTHERS: "which programs does that line name, and are you among them?",
     UNOPENED: "which lines of the list are yours, and what has become of each?",
-    DEAF: "what does a SUB receive before it has said what it wants?",
+    DEAF: "what does a SUB receive before it has said what it wants, and which prefix does every message have?",
     SILENT: "where does a reading go after you have taken it in?",
     CHANGED: "which frames does a reading have, and which do you publish?",
     TOLD: "how many frames does a reading have, and who looks at that?",
@@ -73,6 +75,8 @@ LABELS = {
     NEVER: "what do you know of a place before its first reading?",
     EARLIER: "what do you keep of a place when the next reading comes?",
     COUNT: "what is counted, for whom, and how is a number written?",
+    STR: "what turns a number, or a text, into bytes?",
+    TWICE: "how often does your loop publish, and how many of your sockets do?",
     TEXT: "who has promised that a frame is text, or a number?",
     WAITED: "how can you wait for two sockets at once?",
     OTHER: "which frames does each generation get, in which order?",
@@ -134,6 +138,7 @@ class Desk(Table):
         self.wires = [place for place in self.places if place[:3] in wires]
         self.others = [place for place in self.places if place[:3] in others]
         self.first_heard, self.heard, self.count = dict[bytes, bytes](), dict[bytes, bytes](), Counter[bytes]()
+        self.told = list[bytes]()  # the last reading that every watcher has heard of
         self.bad = False  # whether anything was sent that is no reading
         self.peers: dict[str, list[Client]] = {name: [] for name in KINDS}
         self.lines: dict[Client, tuple[str, str, str, str]] = {}
@@ -161,6 +166,8 @@ class Desk(Table):
             _, frames = self.first([sensor], READY)
             if not frames:
                 self.missing(sensor, DEAF, f"{sensor.title} waited for a subscription, and none came.")
+            if frames != [b"\1"]:
+                self.blame(DEAF, f"{sensor.title} was asked for {frames[0][1:]!r}.", sensor)
         if not self.peers["news"]:
             return
         place = self.scene.words(1)[0]
@@ -175,6 +182,7 @@ class Desk(Table):
             self.unless_waiting(deaf[0])
             self.missing(deaf[0], SILENT, f"{deaf[0].title} waited for the news, and none came.")
         self.measure(sensor, place, b"0.0")
+        self.told = [place, b"0.0"]
         for watcher in self.peers["news"]:
             while (got := watcher.hears()) != [place, b"0.0"]:
                 if not got:
@@ -230,7 +238,9 @@ class Desk(Table):
                 self.blame(SILENT, f"{_said(reading)} was measured, and {watcher.title} did not hear of it.", watcher)
             if got != list(reading):
                 happened = f"{_said(reading)} was to come next, and {_said(got)} came."
-                self.blame(TOLD if self.bad else CHANGED, happened, watcher)
+                label = TWICE if got == self.told else TOLD if self.bad else CHANGED
+                self.blame(label, happened, watcher)
+        self.told = list(reading)
 
     def unless_waiting(self, peer: Client) -> None:
         """This peer waits in vain. If something comes as soon as another socket of the answer's has something, too,
@@ -282,7 +292,7 @@ class Desk(Table):
                 return NEW
             return EARLIER if got == [self.first_heard.get(question[0])] and len(due) == 1 else OTHER
         if due == [b"?"]:
-            return SERVED
+            return OTHER if got[0] == b"?" else SERVED
         if len(got) == 1:
             return OLD
         if len(got) == 3 and got[:2] == due[:2]:
@@ -295,6 +305,8 @@ class Desk(Table):
         outcome = self.answer.ended()
         if outcome:
             happened = f"{client.title} asked {_said(question)}, and your desk had ended: {_ended(outcome)}."
+            if outcome.error == "TypeError" and ("unicode" in outcome.message or "buffer interface" in outcome.message):
+                raise NotYet(STR, happened)
             if len(question) > 1:
                 raise NotYet(FRAMES, happened)
             if question == (b"2",) and self.heard.get(b"2") and outcome.error in ("IndexError", "ValueError"):
@@ -381,9 +393,12 @@ def two_generations(scene: Scene) -> None:
             desk.asks(ann, place)
         desk.asks(ann, b"2")
         desk.asks(ben, b"2", b"2")
-        desk.asks(ben, b"3", one)
+        desk.asks(ben, b"new", one)
+        desk.asks(ben, b"02", one)
         desk.asks(ben, b"2", one, two)
         desk.asks(ann, one)
+        desk.measure(mast, one, desk.heard[one])  # as warm as before
+        desk.tells(one, desk.heard[one])
         desk.measure(mast, two)
         desk.measure(mast, two, _degrees(scene.random), b"more")
         reading = two, _degrees(scene.random)
