@@ -1,0 +1,422 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Work in several threads, keep none of them idle, and tell those who wait that you are there."""
+
+import select
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import zmq
+
+from exercises.peers import ENDLESS, GLANCE, SOON, UNBOUND, Peer, Table, asleep, computed
+from exercises.scene import NotYet, Scene, TookTooLong, unexpected
+
+ENTRY = "server"
+
+HINTS = (
+    "Which of your threads talks to the clients, and what may it never do? Which threads call `work`, and how do they "
+    "hear of a request and tell what came of it?",
+    "Let one thread own the ROUTER and a poller with a limit, and give each other thread a PAIR, whose other end is in "
+    "that poller too. Then it knows who is idle. Note for each request when its client is to be told next.",
+    "`threading.Thread(target=answer, args=(pair, work), daemon=True)`; in it `try: … except Exception:` around `work` "
+    "alone. `poller.poll(milliseconds)` until the earliest of the times that you have noted, and without a limit where "
+    "there is none.",
+)
+VARIANT = "let a client say [number][b'CANCEL'], and take its request out of the line if nobody works on it yet."
+LIMIT = "work that never returns keeps its thread for good, and its client is told to wait for ever."
+WHY = "the thread that owns the ROUTER never calls `work`. What would the clients notice if it did, once an hour?"
+
+SILENT = "nobody was told that the work goes on"
+QUEUED = "a client whose request waited for a thread was told nothing"
+ONCE = "a client was not told again"
+LATE = "a client was told later than it should be"
+OFTEN = "a client was told too often"
+AFTER = "a client was told to wait after its answer"
+SERIAL = "requests were worked on one after the other"
+MANY = "more threads were at work than allowed"
+IDLE = "a request waited while a thread was idle"
+ORDER = "a later request was worked on before an earlier one"
+UNSAID = "work that failed was not reported"
+ENDED = "work that failed ended the server"
+DEAD = "after work that failed there were fewer threads"
+MIXED = "an answer went under the wrong number or to the wrong client"
+RESULT = "an answer was not what the work had given"
+TWICE = "a request was worked on or answered twice"
+FRAMES = "a message had other frames"
+BODY = "the work was not given the body of a request"
+LOST = "with many requests at once answers were lost"
+HELD = "an answer was held back when the work was done"
+BUSY = "it was busy while it had only to wait"
+CONNECTED = "it connected where it had to bind"
+
+LABELS = {
+    SILENT: "which of your threads has the time to write to a client while all others work?",
+    QUEUED: "which requests have come and are not answered, beside those that are in work?",
+    ONCE: "when is a client to be told after it has been told once?",
+    LATE: "for how long does your loop wait, and what is the earliest thing that it has to do by itself?",
+    OFTEN: "what else wakes your loop beside the time, and what does it do then?",
+    AFTER: "what do you keep of a request, and when does that go?",
+    SERIAL: "in which thread is `work` called, and what happens to the next request meanwhile?",
+    MANY: "how many threads are there at most, whatever comes?",
+    IDLE: "to which thread does the next request go, and who knows what that thread is doing?",
+    ORDER: "in how many lines do requests wait, and from which end of a line is the next one taken?",
+    UNSAID: "where does an exception go that is raised in a thread?",
+    ENDED: "where does an exception of `work` come out, and who catches it there?",
+    DEAD: "what does a thread do after an exception?",
+    MIXED: "by what do you know whose answer this is? Two clients may use one number.",
+    RESULT: "which value does the client get, and which did `work` return?",
+    TWICE: "how often is a request handed out, and how often its answer?",
+    FRAMES: "which frames does the contract give for each message, and in which order?",
+    BODY: "which of the frames is the body, and what does `work` take?",
+    LOST: "which socket is used by more than one thread, and how many messages have room where they wait?",
+    HELD: "what wakes your loop when a thread is done?",
+    BUSY: "for how long does `poll` wait when there is nothing to do until later?",
+    UNBOUND: "which endpoint does the contract want to be bound?",
+    CONNECTED: "who stays where it is, and who goes there?",
+    ENDLESS: "which exception says that the Context has ended, and which of your lines catches it?",
+}
+
+EQUIVALENT: dict[str, str] = {}
+
+INTERVAL = 0.25  # seconds, where clients are to be told
+NEVER = 60.0  # where nobody lives to be told
+TOLD = 4  # times that each client is to be told
+PATIENCE = 1.6 * TOLD * INTERVAL  # seconds in which that happens on a busy machine, and not at half the pace
+EACH = 60  # requests of each client in the burst
+BURST = 4.0  # seconds in which all of them are answered
+STEP = 0.01  # seconds from one look at a waiting answer to the next
+WATCHED = 0.3  # seconds of them
+LOAD = 0.05  # of which one that never sleeps computes more than this part, also on a busy machine
+LOOPS = "asyncio", "run(", "run_until_complete(", "run_forever("
+FAILS = b"!"  # what the desk says of work that is to fail
+KINDS = {b"WAIT": 3, b"DONE": 4, b"FAILED": 3}  # a message for a client, and its frames
+
+
+class Work:
+    """What the answer is given to call. It asks the desk what comes of it, and takes as long as the desk does."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def __call__(self, body: bytes) -> bytes:
+        sound = isinstance(body, bytes | bytearray | memoryview | zmq.Frame)
+        with socket.create_connection(("127.0.0.1", self.port)) as line:
+            line.sendall((bytes(body) if sound else repr(body).encode()) + b"\n")
+            said = b"".join(iter(lambda: line.recv(1024), b""))
+        if not said or said == FAILS:
+            raise ValueError(f"no such ticket: {body!r}")
+        return said
+
+
+class Client(Peer):
+    """Whoever asks. It notes when it has asked, how often it was told to wait, and what was answered."""
+
+    def __init__(self, table: "Desk", title: str, endpoint: str) -> None:
+        super().__init__(table, title, endpoint)
+        self.asked: dict[bytes, float] = {}
+        self.told: dict[bytes, int] = {}
+        self.answer: dict[bytes, list[bytes]] = {}
+
+    def asks(self, number: bytes, body: bytes) -> None:
+        self.asked[number] = time.monotonic()
+        self.told[number] = 0
+        self.say(number, body)
+
+
+class Desk(Table):
+    """The server under trial, its clients, and the desk that decides what comes of the work and when."""
+
+    kind = Client
+
+    def __init__(self, scene: Scene, threads: int, interval: float = NEVER) -> None:
+        self.threads, self.interval = threads, interval
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.clients: list[Client] = []
+        self.lines: dict[bytes, socket.socket] = {}  # what is in work, by its body
+        self.began: list[bytes] = []
+        self.bodies: dict[bytes, bytes] = {}  # what was asked, and what is to come of it
+        self.whose: dict[bytes, tuple[Client, bytes]] = {}  # by the result: who is to get it, under which number
+        self.failing = False
+        super().__init__(scene, "clients", args=(Work(self.listener.getsockname()[1]), threads, interval))
+        self.closing.callback(self.listener.close)
+
+    def __exit__(self, *error: object) -> None:
+        self.scene.abandon()
+        for line in self.lines.values():
+            line.close()
+        super().__exit__(*error)
+
+    def arrive(self, *titles: str) -> list[Client]:
+        self.clients += [self.seat(title, "clients") for title in titles]
+        return self.clients[-len(titles) :]
+
+    def ask(self, client: Client, number: bytes, body: bytes, result: bytes) -> None:
+        self.bodies[body] = result
+        self.whose[result] = client, number
+        client.asks(number, body)
+
+    def alive(self) -> None:
+        if event := self.scene.joined("connect", *self.ends.values()):
+            raise NotYet(CONNECTED, "Your server and its clients connected to one endpoint; nobody listened.", event)
+        outcome = self.answer.ended()
+        if outcome and self.failing:
+            self.blame(ENDED, f"`work` raised, and then your server ended: {outcome.error or 'it returned'}.")
+        if outcome:
+            unexpected(outcome)
+
+    # what happens
+
+    def turn(self, seconds: float = STEP) -> None:
+        """Note what has come within so many seconds, and say what is wrong with it."""
+        sockets = {client.socket: client for client in self.clients}
+        for ready in zmq.select([*sockets, self.listener], [], [], seconds)[0]:
+            if ready in sockets:
+                self.hear(sockets[ready])
+            else:
+                self.begin()
+
+    def begin(self) -> None:
+        line, _ = self.listener.accept()
+        line.settimeout(SOON)
+        body = b"".join(iter(lambda: line.recv(1), b"\n"))
+        if body not in self.bodies:
+            line.close()
+            self.blame(BODY, f"`work` was called with {body!r}, which nobody had asked for.")
+        if body in self.began:
+            line.close()
+            self.blame(TWICE, f"`work` was called with {body!r} a second time.")
+        self.began.append(body)
+        self.lines[body] = line
+        if len(self.lines) > self.threads:
+            self.blame(MANY, f"With {self.threads} threads {len(self.lines)} requests were worked on at once.")
+
+    def hear(self, client: Client) -> None:
+        frames = client.socket.recv_multipart()
+        shown = "".join(f"[{frame[:20].decode(errors='backslashreplace')}]" for frame in frames)
+        kind = frames[2] if len(frames) > 2 else b""
+        if frames[0] or len(frames) != KINDS.get(kind):
+            self.blame(FRAMES, f"{client.title} got {shown}, which is no message of the contract.", client)
+        number = frames[1]
+        if kind == b"DONE" and self.whose.get(frames[3], (client, number)) != (client, number):
+            other, its = self.whose[frames[3]]
+            whose = "its own" if other is client else f"{other.title}'s"
+            self.blame(MIXED, f"{client.title} got {shown}, the answer to {whose} number {its.decode()}.", client)
+        if number not in client.asked:
+            self.blame(MIXED, f"{client.title} got {shown} and has no request of that number.", client)
+        if kind != b"WAIT":
+            if number in client.answer:
+                self.blame(TWICE, f"{client.title} got {shown} when number {number.decode()} was answered.", client)
+            client.answer[number] = frames[2:]
+            return
+        if number in client.answer:
+            self.blame(AFTER, f"{client.title} got {shown} when that request had been answered.", client)
+        client.told[number] += 1
+        passed = (time.monotonic() - client.asked[number]) / self.interval
+        if client.told[number] > passed + 1.5:
+            happened = f"{client.title} was told {client.told[number]} times in {passed:.1f} intervals."
+            self.blame(OFTEN, happened, client)
+
+    def until(self, over: Callable[[], Any], seconds: float = SOON) -> bool:
+        """Whether it is the case within so many seconds."""
+        limit = time.monotonic() + self.scene.within(seconds)
+        while not over() and time.monotonic() < limit:
+            self.turn()
+            if self.answer.process.told:
+                limit = min(limit, time.monotonic() + GLANCE)
+        return bool(over())
+
+    def lacks(self, label: str, happened: str, client: Client | None = None) -> NoReturn:
+        self.alive()
+        self.blame(label, happened, client)
+
+    def works_on(self, *bodies: bytes, label: str, because: str, instead: str = ORDER) -> None:
+        """These are in work, or soon will be, and nothing else."""
+        if self.until(lambda: len(self.lines) >= len(bodies)):
+            if set(self.lines) != set(bodies):
+                words = ", ".join(sorted(body.decode() for body in self.lines))
+                self.lacks(instead, f"{because} In work were: {words}.")
+            return
+        if not self.lines and not self.began:
+            self.alive()
+            raise TookTooLong(f"{self.answer.stood()}, and a request was not worked on")
+        self.lacks(label, f"{because} {len(self.lines)} were in work, {len(bodies)} were due.")
+
+    def finish(self, body: bytes, fails: bool = False) -> None:
+        """The work on this is over."""
+        self.failing = self.failing or fails
+        line = self.lines.pop(body)
+        try:
+            line.sendall(FAILS if fails else self.bodies[body])
+        except OSError:
+            self.alive()
+        line.close()
+
+    def gets(self, client: Client, number: bytes, *due: bytes, label: str = HELD) -> None:
+        """This is the answer to the client's request."""
+        if not self.until(lambda: number in client.answer):
+            self.lacks(label, f"The work on number {number.decode()} of {client.title} was over; in {SOON} s no "
+                              "answer came.", client)  # fmt: skip
+        if (got := client.answer[number]) != list(due):
+            self.blame(
+                UNSAID if due[0] == b"FAILED" else RESULT,
+                f"{client.title} got {got!r} for number {number.decode()}; {due!r} was due.",
+                client,
+            )
+
+    def sleeps(self) -> None:
+        """All threads work, and nobody is to be told yet: there is nothing to compute."""
+        pid, start, seen = self.answer.process.pid, time.monotonic(), list[bool]()
+        before = computed(pid)
+        while (seconds := time.monotonic() - start) < WATCHED:
+            seen.append(asleep(pid))
+            select.select([self.listener], [], [], STEP)
+        spent = computed(pid) - before
+        if spent > LOAD * seconds and sum(seen) < len(seen) / 5:
+            happened = f"All that had come was in work. In {seconds:.2f} s your server was computing for {spent:.2f} s."
+            self.blame(BUSY, happened)
+
+    def waits(self, asked: Sequence[tuple[Client, bytes, bool]], times: int) -> None:
+        """Each of these clients is told so often in time; the last of the three is whether its request is in work."""
+
+        def over() -> bool:
+            return all(client.told[number] >= times for client, number, _ in asked)
+
+        if self.until(over, PATIENCE * times / TOLD):
+            return
+        seconds = f"{PATIENCE * times / TOLD:.1f} s with an interval of {self.interval} s"
+        told = [(client, number, at_work, client.told[number]) for client, number, at_work in asked]
+        client, number, at_work, count = min(told, key=lambda each: each[3])
+        happened = f"{client.title} had asked number {number.decode()}, which "
+        happened += f"{'was in work' if at_work else 'waited for a thread'}, and was told {count} times in {seconds}."
+        if not any(each[3] for each in told):
+            self.lacks(SILENT, happened, client)
+        if not count and not at_work:
+            self.lacks(QUEUED, happened, client)
+        self.lacks(SILENT if not count else ONCE if count == 1 and times > 2 else LATE, happened, client)
+
+    def over(self) -> None:
+        """Its Context ends, and so must it. An `await` does not see that: nothing is asked of an event loop."""
+        self.failing = False
+        try:
+            self.end()
+        except NotYet as late:
+            if not any(loop in late.happened for loop in LOOPS):
+                raise
+
+
+def alone(scene: Scene) -> None:
+    """one request at work and one that waits"""
+    with Desk(scene, 1, INTERVAL) as desk:
+        [ann] = desk.arrive("Ann")
+        desk.bodies = {b"tea": b"TEA", b"milk": b"MILK"}
+        ann.asks(b"1", b"tea")
+        ann.asks(b"2", b"milk")
+        desk.until(lambda: desk.lines, SOON)
+        desk.until(lambda: all(ann.told.values()), 2 * INTERVAL)
+        for body in list(desk.lines):
+            desk.finish(body)
+        desk.until(lambda: b"2" in ann.answer or desk.lines, GLANCE)
+        for body in list(desk.lines):
+            desk.finish(body)
+        desk.until(lambda: len(ann.answer) == 2, GLANCE)
+
+
+def as_ever(scene: Scene) -> None:
+    """two threads at work, and no more"""
+    with Desk(scene, 2) as desk:
+        ann, ben = desk.arrive("Ann", "Ben")
+        first, second, third, fourth, fifth, *results = scene.words(10)
+        desk.ask(ann, b"1", first, results[0])
+        desk.works_on(first, label=SERIAL, because="One request had come.")
+        desk.ask(ben, b"1", second, results[1])
+        desk.works_on(first, second, label=SERIAL, because="There are two threads, and two requests had come.")
+        for number, body, result in ((b"2", third, results[2]), (b"3", fourth, results[3]), (b"4", fifth, results[4])):
+            desk.ask(ann, number, body, result)
+        desk.until(lambda: False, GLANCE)  # nobody may begin
+        desk.sleeps()
+        desk.finish(second)
+        desk.gets(ben, b"1", b"DONE", results[1])
+        desk.works_on(first, third, label=IDLE, because="One of two threads was done, and others waited.")
+        desk.finish(third)
+        desk.gets(ann, b"2", b"DONE", results[2])
+        desk.works_on(first, fourth, label=IDLE, because="One of two threads was done again, and others waited.")
+        desk.finish(first)
+        desk.gets(ann, b"1", b"DONE", results[0])
+        desk.works_on(fourth, fifth, label=IDLE, because="The other thread was done, and one request waited.")
+        for body, number, result in ((fifth, b"4", results[4]), (fourth, b"3", results[3])):
+            desk.finish(body)
+            desk.gets(ann, number, b"DONE", result)
+        desk.over()
+
+
+def told(scene: Scene) -> None:
+    """work that takes long, and requests that wait for it"""
+    with Desk(scene, 1, INTERVAL) as desk:
+        ann, ben = desk.arrive("Ann", "Ben")
+        one, two, three, *results = scene.words(6)
+        desk.ask(ann, b"1", one, results[0])
+        desk.works_on(one, label=SERIAL, because="One request had come.")
+        desk.ask(ben, b"1", two, results[1])
+        desk.ask(ann, b"2", three, results[2])
+        desk.waits([(ann, b"1", True), (ben, b"1", False), (ann, b"2", False)], TOLD)
+        desk.finish(one)
+        desk.gets(ann, b"1", b"DONE", results[0])
+        if not desk.until(lambda: desk.lines):
+            desk.lacks(IDLE, "The only thread was done, and two requests waited; none was begun.")
+        had = {who: who.told[number] for who, number in ((ben, b"1"), (ann, b"2"))}
+        desk.waits([(ben, b"1", True), (ann, b"2", False)], min(had.values()) + 1)
+        for _ in range(2):
+            desk.until(lambda: desk.lines)
+            for body in list(desk.lines):
+                desk.finish(body)
+        desk.gets(ben, b"1", b"DONE", results[1])
+        desk.gets(ann, b"2", b"DONE", results[2])
+
+
+def failing(scene: Scene) -> None:
+    """work that raises, more often than there are threads"""
+    with Desk(scene, 2) as desk:
+        ann, ben = desk.arrive("Ann", "Ben")
+        words = scene.words(10)
+        for number in range(3):
+            body = words[number]
+            desk.ask(ann, b"%d" % number, body, b"never %d" % number)
+            desk.works_on(body, label=DEAD, because=f"`work` had raised {number} times, and one request had come.")
+            desk.finish(body, fails=True)
+            desk.gets(ann, b"%d" % number, b"FAILED", label=UNSAID)
+        desk.ask(ann, b"7", words[3], words[4])
+        desk.ask(ben, b"7", words[5], words[6])
+        desk.works_on(words[3], words[5], label=DEAD, because="`work` had raised three times; two requests had come.")
+        desk.finish(words[3], fails=True)
+        desk.finish(words[5])
+        desk.gets(ann, b"7", b"FAILED", label=UNSAID)
+        desk.gets(ben, b"7", b"DONE", words[6])
+
+
+def many(scene: Scene) -> None:
+    """hundreds of requests at once"""
+    with Desk(scene, 3) as desk:
+        clients = desk.arrive("Ann", "Ben", "Cleo", "Dan")
+        [word] = scene.words(1)
+        for number in range(EACH):
+            for client in clients:
+                body = b"%s %s %d" % (word, client.name, number)
+                desk.ask(client, b"%d" % number, body, body[::-1])
+
+        def over() -> bool:
+            for body in list(desk.lines):
+                desk.finish(body)
+            return all(len(client.answer) == EACH for client in clients)
+
+        if not desk.until(over, BURST):
+            missing = sum(EACH - len(client.answer) for client in clients)
+            happened = f"{len(clients)} clients had asked {EACH} times each; {missing} answers never came."
+            outcome = desk.answer.ended()
+            if outcome and outcome.error:
+                unexpected(outcome)
+            desk.blame(LOST, happened)
+
+
+TRY = alone
+SCENES = (as_ever, told, failing, many)
