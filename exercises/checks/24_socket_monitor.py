@@ -23,7 +23,7 @@ HINTS = (
     "before `connect`, turn a silence into DISCONNECTED, and a frozen peer then shows as CONNECTED without a "
     "handshake. One poller can wait for all sockets and all monitors.",
 )
-VARIANT = "tell a refusal by type from one by mechanism, where the monitor lets you."
+VARIANT = "tell a refusal by type from one by password, where the monitor lets you."
 LIMIT = "a program that hangs is silent, and no more: its libzmq goes on answering PINGs."
 WHY = "for each of the eight names, which event or which silence speaks for it, and against its neighbour?"
 
@@ -248,9 +248,10 @@ def a_round(scene: Scene) -> None:
 
 def four_of_them(scene: Scene) -> None:
     """four of them"""
-    with Clinic(scene, ("well", ""), ("refused", "type"), ("gone", ""), ("nobody", "")) as clinic:
+    with Clinic(scene, ("silent", ""), ("refused", "type"), ("mute", ""), ("nobody", "")) as clinic:
         if not clinic.played():
             raise TookTooLong(clinic.answer.stood())
+        clinic.answer.outcomes()
 
 
 TRY = four_of_them
