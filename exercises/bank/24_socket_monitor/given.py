@@ -7,9 +7,9 @@ import zmq
 def diagnose(ctx, endpoints, topic, seconds):
     """Say of each endpoint why nothing of a topic comes from it, as things stand when the time is over.
 
-    endpoints  a list of strings, "tcp://..." each: connect a SUB to every one
+    endpoints  a list of strings, "tcp://...", no two alike: connect a SUB to each
     topic      bytes, not empty: a message is of this topic if its first frame begins with it
-    seconds    the time for all of them together, one or more: use it, and return within 0.5 s of its end
+    seconds    the time for all of them together, at least 1: use it, and return within 0.5 s of its end
 
     Return a list with a name for each endpoint, in their order; the first of these that fits:
 
@@ -22,8 +22,9 @@ def diagnose(ctx, endpoints, topic, seconds):
     "mute"     somebody listens, takes connections, and never says a word
     "nobody"   nobody listens, and nobody ever did
 
-    "The other side" is libzmq: it answers a PING within 0.1 s while it can. Who comes late, goes, comes back
-    or stops answering has done so before half of the time is over. Leave no socket open.
+    "The other side" is libzmq, and while its connection carries anything it answers a PING within 0.1 s.
+    Whatever changes at an endpoint changes in the first half of the time: somebody may come late, go, come
+    back, or stop answering. Leave no socket open.
     """
     names = []
     for endpoint in endpoints:
