@@ -33,6 +33,8 @@ ORDER = "answers were taken to come in the order of the questions"
 ENGINES = "questions to two engines were taken for one"
 CLIENTS = "questions of two clients were taken for one"
 ONE = "only the last question was kept in mind"
+MISSING = "an answered question was not entered"
+WAITED = "no answer was entered while another question was open"
 EARLY = "a question was entered before it was answered"
 UNIT = "the time was not in milliseconds"
 TIME = "the time was not that from the question to its answer"
@@ -40,7 +42,7 @@ NEVER = "a question without an answer was never entered"
 NEXT = "it looked at its open questions only when another copy came"
 ANEW = "each copy began the patience anew"
 HASTY = "it did not wait as long as it was told to"
-EMPTY = "a question without an answer was entered with a time"
+EMPTY = "the last frame was not empty where there was no answer"
 TWICE = "an answer that came too late was entered as well"
 ALIKE = "what only begins like a copy was taken for one"
 FORM = "a message of another form was taken for a copy"
@@ -59,6 +61,8 @@ LABELS = {
     ENGINES: "may a client use a number with two engines at a time?",
     CLIENTS: "whose are the numbers?",
     ONE: "how many questions may be open when an answer comes?",
+    MISSING: "under which names do you look for the question of an answer, and when is its entry sent?",
+    WAITED: "does an entry have to wait until another question is answered?",
     EARLY: "what do you know of a question when only its own copy has come?",
     UNIT: "what does your clock count, and what the book?",
     TIME: "from which copy on does a question's time count?",
@@ -155,29 +159,33 @@ class Queue(Table):
                 ended, until = True, min(until, time.monotonic() + GRACE)
         return self.book.recv_multipart()
 
-    def answered(self, question: Question, mixed: str, ends: str = "", since: float = 0.0) -> None:
-        """Answer it, and have it entered. `mixed` and `ends` are what it is if another one is entered, or none.
+    def answered(self, question: Question, mixed: str = "", nothing: str = "", since: float = 0.0) -> None:
+        """Answer it, and have it entered.
 
-        since  when the answer is known to have read its copy already
+        mixed, nothing  the labels if another one is entered instead, or none
+        since           when the answer is known to have read its copy already
         """
         sent = time.monotonic()
         self.reply(question)
         entry = self.entry()
         came = time.monotonic()
         if not entry:
-            self.missing(question, mixed, ends)
+            self.missing(question, nothing or mixed, mixed)
         self.judge(entry, question, mixed)
         if since:
             self.timed(entry, 1000 * (sent - since) - CLOCK, 1000 * (came - question.at) + CLOCK)
         self.open.remove(question)
 
-    def missing(self, question: Question, mixed: str, ends: str) -> NoReturn:
+    def missing(self, question: Question, label: str = "", ends: str = "") -> NoReturn:
+        """Nothing is entered. `ends` is the label where that is because the function has raised something."""
         happened = f"{question.client!r} asked {question.engine!r}, was answered, and nothing was entered."
         if outcome := self.answer.ended():
             if outcome.error and ends:
                 raise NotYet(ends, f"{happened} Your function had raised {outcome.error}: {outcome.message}.")
             unexpected(outcome)
-        self.blame(mixed, happened)
+        if event := self.scene.joined("bind", *self.ends.values()):
+            raise NotYet(BOUND, f"{happened} It bound a socket at {event.detail}, where somebody is bound.", event)
+        self.blame(label or MISSING, happened)
 
     def judge(self, entry: Frames, question: Question, mixed: str) -> None:
         """Whether this is the entry of this question, whatever its time."""
@@ -193,6 +201,8 @@ class Queue(Table):
             self.blame(ANSWER, happened)
         if sorted(entry[:3]) == sorted(due):
             self.blame(FRAMES, happened)
+        if any(entry == [q.client, q.engine, q.text, b""] for q in self.open):
+            self.blame(HASTY, f"{happened} The patience, {self.patience:.2f} s, was not over.")
         others = [q.text for q in self.asked if q is not question]
         self.blame(mixed if entry[2] in others else "", happened)
 
@@ -234,36 +244,37 @@ def alone(scene: Scene) -> None:
 def an_engine_that_takes_its_time(scene: Scene) -> None:
     """an engine that takes its time"""
     with Queue(scene) as queue:
-        queue.answered(queue.ask(0, 0), "", NOTHING)
-        queue.entry(scene.random.uniform(0.1, 0.15))  # nothing comes, and no time of what follows begins here
+        queue.answered(queue.ask(0, 0))
+        queue.entry(scene.random.uniform(0.06, 0.09))  # nothing comes, and no time of what follows begins here
         slow, read = queue.ask(0, 0), 0.0
-        for pause in scene.random.uniform(0.15, 0.25), scene.random.uniform(0.08, 0.12):
-            queue.answered(queue.ask(1, 1, 1), EARLY)
+        for pause in scene.random.uniform(0.12, 0.18), scene.random.uniform(0.06, 0.09):
+            queue.answered(queue.ask(1, 1, 1), EARLY, WAITED)
             read = read or time.monotonic()  # the copies before have been read by now
             if entry := queue.entry(pause):
-                queue.blame(EARLY, f"{slow.client!r} had asked, nobody had answered, and you entered {entry!r:.200}.")
-        queue.answered(slow, ONE, ONE, read)
+                happened = f"{slow.client!r} had asked, nobody had answered, and you entered {entry!r:.200}."
+                queue.blame(HASTY if entry[3:] == [b""] else EARLY, happened)
+        queue.answered(slow, ONE, since=read)
 
 
 def open_questions(scene: Scene) -> None:
     """several open questions"""
     with Queue(scene) as queue:
         first, second = queue.ask(0, 0, 0), queue.ask(0, 0, 1, b"in")
-        queue.answered(first, NUMBERS, NUMBERS)
+        queue.answered(first, NUMBERS)
         third = queue.ask(0, 0, 0, b"out")
-        queue.answered(third, ORDER, ORDER)
-        queue.answered(second, ORDER, ORDER)
+        queue.answered(third, ORDER)
+        queue.answered(second, ORDER)
         near, far = queue.ask(0, 0, 2), queue.ask(0, 1, 2)
-        queue.answered(near, ENGINES, ENGINES)
-        queue.answered(far, ENGINES, ENGINES)
+        queue.answered(near, ENGINES)
+        queue.answered(far, ENGINES)
         mine, yours = queue.ask(0, 0, 3), queue.ask(1, 0, 3)
-        queue.answered(mine, CLIENTS, CLIENTS)
-        queue.answered(yours, CLIENTS, CLIENTS)
+        queue.answered(mine, CLIENTS)
+        queue.answered(yours, CLIENTS)
 
 
 def questions_without_an_answer(scene: Scene) -> None:
     """questions without an answer"""
-    patience = scene.random.uniform(0.25, 0.35)
+    patience = scene.random.uniform(0.18, 0.25)
     with Queue(scene, patience) as queue:
         lost, pause = queue.ask(0, 0), 0.3 * patience
         while lost in queue.open and time.monotonic() - lost.at < 4 * patience + SILENCE / 2:
@@ -276,7 +287,7 @@ def questions_without_an_answer(scene: Scene) -> None:
                 elif entry:
                     queue.given_up(lost, entry)
                 elif other in queue.open:
-                    queue.missing(other, "", NOTHING)
+                    queue.missing(other)
         if lost in queue.open:
             _never(queue, lost, ANEW)
         queue.reply(lost)
@@ -286,7 +297,7 @@ def questions_without_an_answer(scene: Scene) -> None:
         if lost.text in entry[2:3] or lost.text.upper() in entry[2:3]:
             queue.blame(TWICE, f"{lost.client!r} was answered after {patience:.2f} s, and you entered {entry!r:.200}.")
         if not entry:
-            queue.missing(late, "", NOTHING)
+            queue.missing(late, ends=NOTHING)
         queue.judge(entry, late, "")
         queue.open.remove(late)
         second, third = queue.ask(0, 0), queue.ask(0, 2)
@@ -313,7 +324,7 @@ def strangers(scene: Scene) -> None:
         nobody = Question(queue.names[2], queue.engines[2], queue.numbers[8], next(queue.texts))
         there, back = (nobody.engine, nobody.client), (nobody.client, nobody.engine)
         end = (nobody.number, nobody.text)
-        told = {
+        told: dict[str, list[tuple[bytes, ...]]] = {
             NOTHING: [(b"out", *back, *end)],
             ODD: [(b"in",), (b"out", nobody.client), (b"in", *there), (b"out", *back, nobody.number), (b"info", b"1")],
             FORM: [(b"in", *there, *end, b"more"), (b"out", *back, *end)],
@@ -328,7 +339,8 @@ def strangers(scene: Scene) -> None:
             if nobody.text in entry or nobody.text.upper() in entry:
                 queue.blame(label, f"After {messages!r:.300} you entered {entry!r:.200}.")
             if not entry:
-                queue.missing(known, label, NOTHING if label == NOTHING else ODD)
+                ends = NOTHING if label == NOTHING else ODD
+                queue.missing(known, FORM if label == ODD else label.replace(NOTHING, MISSING), ends)
             queue.judge(entry, known, "")
             queue.open.remove(known)
 
@@ -336,11 +348,11 @@ def strangers(scene: Scene) -> None:
 def the_end(scene: Scene) -> None:
     """silence, and the end of its Context"""
     with Queue(scene) as queue:
-        queue.answered(queue.ask(0, 0), "")
+        queue.answered(queue.ask(0, 0))
         queue.ask(0, 0, 1)
         pid, start, seen = queue.answer.process.pid, time.monotonic(), list[bool]()
         before = computed(pid)
-        while (seconds := time.monotonic() - start) < 0.25:
+        while (seconds := time.monotonic() - start) < 0.2:
             seen.append(asleep(pid))
             zmq.select([queue.book], [], [], LOOK)
         spent = computed(pid) - before

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: a question without an answer was entered with a time.
+# Not yet: an answered question was not entered.
 import math
 import time
 
@@ -18,7 +18,7 @@ def keep(ctx, monitor, book, patience):
             left = oldest + patience - time.monotonic()
             if copies.poll(None if left == math.inf else max(0, math.ceil(1000 * left))):
                 match copies.recv_multipart():
-                    case [b"in", engine, client, number, text]:
+                    case [b"in", client, engine, number, text]:
                         asked[client, engine, number] = time.monotonic(), text
                     case [b"out", client, engine, number, _] if (client, engine, number) in asked:
                         before, text = asked.pop((client, engine, number))
@@ -27,4 +27,4 @@ def keep(ctx, monitor, book, patience):
             for (client, engine, number), (before, text) in list(asked.items()):
                 if time.monotonic() >= before + patience:
                     del asked[client, engine, number]
-                    entries.send_multipart([client, engine, text, b"%d" % round(1000 * patience)])
+                    entries.send_multipart([client, engine, text, b""])
