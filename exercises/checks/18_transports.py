@@ -59,7 +59,8 @@ LABELS = {
 
 BIND = 2.0  # seconds in which a function that runs has bound its STREAM
 SOON = 1.2  # seconds in which it does what nothing keeps it from
-GLANCE = 0.03  # seconds for what would be there already
+TOLD = 0.5  # seconds in which it is known that it has ended
+GLANCE = 0.01  # seconds for what would be there already
 REPLIES = (b"%b", b"", b"caf\xc3\xa9 %b", b"\xff\xfe%b\r\n\r\n", b"%b\0\xe9")  # of the service, in turn
 
 
@@ -120,7 +121,12 @@ class Street:
 
     def quiet(self, tcp: socket.socket, asked: int, label: str, said: bytes) -> None:
         """Nobody may have been answered or asked because of what this visitor has said so far."""
-        if len(self.asked) > asked or _read(tcp, GLANCE)[0]:
+        got = _read(tcp, GLANCE)[0]
+        if got.startswith(b"\xff"):
+            raise NotYet(FORM, f"A visitor had sent {said!r}, and got {got!r}, the beginning of a ZeroMQ greeting.")
+        if label == NOTICE and got.startswith(b"HTTP/1.1 200"):
+            raise NotYet(MIXED, f"A visitor who had sent nothing got {got!r}.")
+        if len(self.asked) > asked or got:
             raise NotYet(label, f"A visitor had sent {said!r} and no more, and was taken for one who had asked.")
 
     def visit(self, word: bytes, label: str = "") -> None:
@@ -139,6 +145,8 @@ class Street:
             self._ended(told)
             raise NotYet(label, told)
         self._answered(got, told)
+        if label == MIXED and asked != [word] and word in asked:
+            raise NotYet(PIECES, told)
         if asked[:1] != [word]:
             raise NotYet(label or (WORD if asked else REFUSED), told)
         if len(asked) > 1:
@@ -184,12 +192,14 @@ class Street:
 
     def _left(self, told: str) -> NoReturn:
         """A connection has not been closed: nobody did that, or the function has ended and left it so."""
+        self.answer.until(lambda: self.answer.process.told, TOLD)
         if (outcome := self.answer.ended()) and outcome.left_open:
             raise NotYet(LEFT, "Your function had returned, and a socket of its Context was still open.")
         raise NotYet(HANGUP, told)
 
     def _ended(self, told: str) -> None:
         """Whether the function has ended is the better reason for silence."""
+        self.answer.until(lambda: self.answer.process.told, TOLD)
         if not (outcome := self.answer.ended()):
             return
         if outcome.error in ("UnicodeDecodeError", "UnicodeEncodeError"):
