@@ -405,6 +405,9 @@ def two_generations(scene: Scene) -> None:
         desk.measure(mast, *reading)
         desk.tells(*reading)
         desk.asks(ben, b"2", two)
+        desk.measure(mast, two, b"")  # a reading like any other
+        desk.tells(two, b"")
+        desk.asks(ben, b"2", two)
 
 
 def a_morning(scene: Scene) -> None:

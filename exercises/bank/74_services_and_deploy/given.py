@@ -10,7 +10,8 @@ def desk(ctx, places):
     places  the list of the whole observatory, a tuple (name, binds, connects, endpoint) for each line, in any order.
             `binds` and `connects` name programs. You are "desk": where `binds` is "desk", you bind; where another one
             binds and `connects` is "desk" or "anybody", you connect. All other lines are the business of others. Each
-            of these three names is on one line of yours at least, and may be on several; serve all of them:
+            of these three names is on one line of yours at least, and may be on several, and no other name is;
+            serve all of them:
               "readings"   sensors, each with a PUB
               "news"       programs that want to know, each with a SUB
               "questions"  clients, each with a REQ
