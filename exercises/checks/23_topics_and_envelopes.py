@@ -4,6 +4,7 @@
 import contextlib
 import time
 from collections import Counter
+from collections.abc import Iterable
 from typing import NoReturn, Self
 
 import zmq
@@ -30,7 +31,7 @@ WHY = "when the panel is free, what does your function know, and since when?"
 LAG = "it fell behind what was published"
 STALE = "a value was shown although a newer one was there"
 NOTHING = "nothing was shown"
-LOST = "a key was lost"
+LOST = "the newest value of a key was never shown"
 PLACE = "a key did not keep its place"
 PREFIX = "a prefix was taken for equality"
 NOISE = "a message of another form was shown"
@@ -39,7 +40,7 @@ TWICE = "a value was shown twice"
 AGAIN = "a value that came again was not shown"
 FORM = "the panel was sent other frames than key, address and value"
 MUTE = "not every subscription arrived"
-ENDED = "noise ended the function"
+ENDED = "a message that came ended the function"
 EARLY = "it returned before it was told to"
 ONWARD = "it did not stop when it was told to"
 OPEN = "a socket was left open"
@@ -67,7 +68,7 @@ EQUIVALENT = {"line 11, more: 0": "a wait of a millisecond shows nothing that an
 
 START = 2.0  # seconds for its subscriptions to arrive
 SOON = 1.2  # seconds for what nothing keeps it from
-HOLD = 0.03  # seconds that the panel is still busy when all has been carried to the answer
+HOLD = 0.05  # seconds that the panel is still busy when all has been carried to the answer
 SILENCE = 0.1  # seconds in which nothing is to come
 BURST = 120  # messages while the panel is busy once
 MOST = 25  # of them that may be shown: it may look while they are still coming in
@@ -82,6 +83,7 @@ class Kitchen:
     valid   what was published and counts, in order
     noise   what was published and does not
     shown   what the panel was sent, with how many of `valid` had come to the answer before
+    late    how often that was not the newest of its key
     """
 
     def __init__(self, scene: Scene, keys: list[bytes]) -> None:
@@ -89,7 +91,7 @@ class Kitchen:
         self.valid: list[Message] = []
         self.noise: list[Message] = []
         self.shown: list[tuple[Message, int]] = []
-        self.newest: set[Message] = set()
+        self.late = 0
         self._closing = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -177,6 +179,7 @@ class Kitchen:
         happened = f"The panel was sent {_shown(message)}"
         if message not in self.valid:
             self._strange(message, happened, event)
+        self.late += message != _last(self.valid)[message[0]]
         self.shown.append((message, len(self.valid)))
         if Counter(shown for shown, _ in self.shown)[message] > self.valid.count(message):
             raise NotYet(TWICE, f"{happened} once more than it was published.", event)
@@ -196,8 +199,9 @@ class Kitchen:
         """It has ended, and should not have."""
         outcome = self.answer.outcomes()[0]
         if outcome.error and self.noise:
-            happened = f"Among the messages was what is none, and your function ended with {outcome.error}"
-            raise NotYet(ENDED, f"{happened}: {outcome.message} ({outcome.trace or 'outside its own lines'}).")
+            happened = f"{_shown(self.valid[-1])} and others were published, and your function ended with "
+            happened += f"{outcome.error}: {outcome.message} ({outcome.trace or 'outside its own lines'})."
+            raise NotYet(ENDED, happened)
         if outcome.error:
             unexpected(outcome)
         raise NotYet(EARLY, f"Your function had returned {outcome.value!r}, and the panel had not said STOP.")
@@ -225,6 +229,14 @@ class Kitchen:
             if not _explained(self.valid, self.shown[:count]):
                 happened = f"The panel was shown {_row(shown[:count])}, and published was {_row(self.valid)}."
                 raise NotYet(PLACE, happened, self.scene.first("receive", "panel", count))
+
+    def in_time(self) -> None:
+        """What was shown must have been the newest of its key."""
+        if self.late >= SEEN:
+            happened = f"{self.late} times the panel was shown a value that was not the newest: "
+            happened += f"{_row(_last(self.valid).values())} had come by the end, and shown last was "
+            happened += f"{_row([message for message, _ in self.shown[-8:]])}."
+            raise NotYet(STALE, happened, self.scene.first("receive", "panel", len(self.shown)))
 
     def stop(self) -> None:
         """Tell it to stop: it has to return, whatever still waits."""
@@ -254,7 +266,7 @@ def _shown(message: Message) -> str:
     return repr([frame[:20] for frame in message])
 
 
-def _row(messages: list[Message]) -> str:
+def _row(messages: Iterable[Message]) -> str:
     return ", ".join(f"{key.decode()} {value.decode(errors='replace')}" for key, _, value in messages)
 
 
@@ -299,13 +311,18 @@ def a_panel_that_is_slow(scene: Scene) -> None:
         kitchen.busy(*map(news, mixed))
         due = set(_last(kitchen.valid).values())
         began = len(kitchen.shown)
-        while due:
+        while True:
             kitchen.reply()
-            due.discard(kitchen.next())
+            if not (message := kitchen.next(SOON if due else SILENCE, due=bool(due))):
+                break
+            due.discard(message)
             if (count := len(kitchen.shown) - began) > MOST:
                 happened = f"While the panel was busy, {BURST} messages of {len(keys)} keys had come. Since then "
                 happened += f"{count} have been shown, and the newest of {len(due)} keys was not among them."
                 raise NotYet(LAG, happened, scene.first("receive", "panel", began + count))
+        kitchen.in_time()
+        kitchen.say(news(keys[1]))
+        kitchen.next()
         kitchen.stop()
 
 
@@ -321,19 +338,14 @@ def places(scene: Scene) -> None:
             number += len(keys)
             return [(key, who, b"%d" % (number + place - len(keys))) for place, key in enumerate(keys)]
 
-        late = 0
         kitchen.say(*news(a))
         kitchen.next()
         for more in ((c, b, c, a), (b, c), (a, c, d), (c,), (c, d), (a,)):
             kitchen.busy(*news(*more))
             kitchen.reply()
-            message = kitchen.next()
-            late += message != _last(kitchen.valid)[message[0]]
+            kitchen.next()
         kitchen.in_order()
-        if late >= SEEN:
-            happened = f"The panel was shown {_row([m for m, _ in kitchen.shown])}, and published was "
-            happened += f"{_row(kitchen.valid)}. {late} times a newer value had come while the panel was busy."
-            raise NotYet(STALE, happened, scene.first("receive", "panel", len(kitchen.shown)))
+        kitchen.in_time()
         kitchen.busy(*news(b, c))
         kitchen.stop()
 

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: a key was lost.
+# Not yet: a message that came ended the function.
 
 import zmq
 
 
 def show(ctx, endpoint, keys, panel):
+    waiting = {}
     with ctx.socket(zmq.SUB) as sub, ctx.socket(zmq.REQ) as req:
         for key in keys:
             sub.subscribe(key)
         sub.connect(endpoint)
         req.connect(panel)
         while True:
-            newest = None
-            while newest is None or sub.poll(0):
-                frames = sub.recv_multipart()
-                if len(frames) == 3 and frames[0] in keys:
-                    newest = frames
-            req.send_multipart(newest)
+            while not waiting or sub.poll(0):
+                key, address, value = sub.recv_multipart()
+                if key in keys:
+                    waiting[key] = address, value
+            key = next(iter(waiting))
+            req.send_multipart([key, *waiting.pop(key)])
             if req.recv() == b"STOP":
                 return
