@@ -75,10 +75,22 @@ LABELS = {
     OPEN: "who closes the sockets, and who the monitors?",
 }
 
+UNREAD = "what has come is read at once, so the queue never fills"
+PATIENCE = "it asks and waits a little differently, and in time"
+COLLECTED = "Python closes it when nobody knows the patient any more"
 EQUIVALENT = {
-    "line 16, less: 200": "a millisecond of patience more or less is no matter",
-    "line 63, more: 1000": "it wakes up a millisecond late",
-    "line 50, drop: self.monitor.close()": "Python closes it when nobody knows the patient any more",
+    "line 12, drop: self.sub.rcvhwm = 0": UNREAD,
+    "line 12, more: 0": UNREAD,
+    "line 13, swap: (self.sub.heartbeat_ivl, self.sub.heartbeat_timeout)": PATIENCE,
+    "line 13, swap: (100, 200)": PATIENCE,
+    "line 13, less: 100": PATIENCE,
+    "line 13, less: 200": PATIENCE,
+    "line 37, drop: self.sub.disable_monitor()": COLLECTED,
+    "line 38, drop: self.monitor.close()": COLLECTED,
+    "line 39, drop: self.sub.close()": COLLECTED,
+    "line 54, drop: patient.close()": COLLECTED,
+    "line 51, more: 1000": PATIENCE,
+    "line 51, less: 1000": PATIENCE,
 }
 
 NAMES = ("well", "other", "silent", "frozen", "gone", "refused", "mute", "nobody")
