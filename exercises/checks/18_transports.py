@@ -258,17 +258,16 @@ def requests_in_pieces(scene: Scene) -> None:
     with Street(scene, 6) as street:
         first, second, gone, stranger = (street.visitor() for _ in range(4))
         street.say(first, b"GET /" + ann[:2])
-        street.say(gone, b"GET /")
-        street.say(stranger, b"\xff\0\0\0\0\0\0\0\x01\x7f")  # a ZeroMQ socket that waits for the rest of a greeting
-        street.quiet(first, 0, PIECES, b"GET /" + ann[:2])
         street.visit(one, MIXED)  # what came before this one has been read when this one is answered
         street.quiet(first, 1, PIECES, b"GET /" + ann[:2])
-        street.quiet(stranger, 1, PIECES, b"\xff...\x7f")
+        street.say(gone, b"GET /")
+        street.say(stranger, b"\xff\0\0\0\0\0\0\0\x01\x7f")  # a ZeroMQ socket that waits for the rest of a greeting
         gone.close()
         street.say(first, ann[2:] + b" HTTP/1.1\r\n")
         street.say(second, b"GET /" + bob)
         street.visit(two, MIXED)
         street.quiet(first, 2, PIECES, b"GET /" + ann + b" HTTP/1.1\r\n")
+        street.quiet(stranger, 2, PIECES, b"\xff...\x7f")
         street.say(first, b"Host: kitchen\r\n\r")
         street.visit(three, MIXED)
         street.quiet(first, 3, PIECES, b"GET /" + ann + b" HTTP/1.1\r\nHost: kitchen\r\n\r")
