@@ -41,6 +41,7 @@ BACK = "who came back was not seen"
 FILTERED = "only its own topic was asked for"
 ANY = "any message was taken for one of the topic"
 DEAF = "messages came and were not received"
+LAST = "the last message decided"
 WHOLE = "a topic was compared as a whole"
 IMPATIENT = "who answers was held to be frozen"
 ORDER = "the names were not in the order of the endpoints"
@@ -66,6 +67,7 @@ LABELS = {
     DEAF: "what do you receive beside the monitor's events, and what have you subscribed to?",
     FILTERED: "who drops the messages of other topics, and what did you subscribe to?",
     ANY: "what makes a message one of the topic?",
+    LAST: "a message of the topic has come, and then one of another topic: which name fits?",
     WHOLE: "what may stand behind the topic in the first frame?",
     ORDER: "in which order do you build the list?",
     NAME: "which eight names does the contract have?",
@@ -135,7 +137,7 @@ class Peer:
         scene, open_ = clinic.scene, clinic.opened
         self.says: list[bytes] = []
         self.plot: list[str] = []
-        self.due = float("inf")
+        self.due, self.heard = float("inf"), False
         if name == "mute":
             self.endpoint = open_.enter_context(Mute()).endpoint
             return
@@ -151,7 +153,8 @@ class Peer:
         self.wire = scene.wire(self.socket.last_endpoint.decode())
         self.endpoint = self.wire.endpoint
         if name in ("well", "other"):
-            self.says = [clinic.topic + b" 7"] * (name == "well") + [clinic.other]
+            first = clinic.topic + b" 7" * (story != "late") if name == "well" else clinic.other
+            self.says = [first, first if story != "late" else clinic.other]
         self.plot = {"gone": ["cut"], "frozen": ["freeze"]}.get(name, ["cut", "heal"] if story == "back" else [])
         if name == "nobody" or story == "late":
             self.wire.cut()
@@ -171,9 +174,11 @@ class Peer:
             getattr(self.wire, self.plot.pop(0))()
             self.due = now + PAUSE if self.plot or self.says else float("inf")
         elif self.says:
-            self.socket.send_multipart([self.says[0], b"news"])
-            self.says.append(self.says.pop(0))
-            self.due = now + EVERY
+            self.heard = self.heard or bool(self.socket.poll(0))
+            if self.heard:  # a subscription
+                self.socket.send_multipart([self.says[0], b"news"])
+                self.says[:-1] = []
+                self.due = now + EVERY
 
 
 class Clinic:
@@ -250,6 +255,8 @@ class Clinic:
     def _label(self, peer: Peer, said: str) -> str:
         if peer.story == "late" and said in NEVER:
             return LATE
+        if peer.story == "late" and (peer.name, said) == ("well", "other"):
+            return LAST
         if peer.story == "back" and said in ("gone", "frozen", "refused", "nobody", "mute"):
             return BACK
         return CONFUSED.get((peer.name, said), "")

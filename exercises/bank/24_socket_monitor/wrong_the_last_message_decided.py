@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: the last message decided.
+
+import math
+import time
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+
+class Patient:
+    def __init__(self, ctx, endpoint, topic):
+        self.topic, self.stood, self.now, self.came = topic, False, "nobody", "silent"
+        self.sub = ctx.socket(zmq.SUB)
+        self.sub.rcvhwm = 0
+        self.sub.heartbeat_ivl, self.sub.heartbeat_timeout = 100, 200
+        self.sub.subscribe(b"")
+        self.monitor = self.sub.get_monitor_socket()
+        self.sub.connect(endpoint)
+
+    def event(self):
+        event = recv_monitor_message(self.monitor)["event"]
+        if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            self.stood, self.now = True, "stands"
+        elif event == zmq.EVENT_DISCONNECTED:
+            self.now = "gone" if self.stood else "refused"
+        elif event == zmq.EVENT_CONNECTED and self.now != "refused":
+            self.now = "frozen" if self.stood else "mute"
+
+    def message(self):
+        if self.sub.recv_multipart()[0].startswith(self.topic):
+            self.came = "well"
+        else:
+            self.came = "other"
+
+    def name(self):
+        return self.came if self.came == "well" or self.now == "stands" else self.now
+
+    def close(self):
+        self.sub.disable_monitor()
+        self.monitor.close()
+        self.sub.close()
+
+
+def diagnose(ctx, endpoints, topic, seconds):
+    until = time.monotonic() + seconds
+    patients = [Patient(ctx, endpoint, topic) for endpoint in endpoints]
+    poller, act = zmq.Poller(), {}
+    for patient in patients:
+        act[patient.sub], act[patient.monitor] = patient.message, patient.event
+    for socket in act:
+        poller.register(socket, zmq.POLLIN)
+    while (left := until - time.monotonic()) > 0:
+        for socket, _ in poller.poll(math.ceil(left * 1000)):
+            act[socket]()
+    for patient in patients:
+        patient.close()
+    return [patient.name() for patient in patients]
