@@ -33,11 +33,13 @@ FRAMES = "a server got something other than the question"
 TWICE = "a server was asked more than once"
 BY_ONE = "the servers were asked one after the other"
 BLOCKED = "a blocking call held up the loop"
+FLOOD = "signs of life came without a pause"
 FEW = "the watcher heard too few signs of life"
 OTHER_SIGN = "the watcher heard something other than `alive`"
 GOES_ON = "signs of life went on after the return"
 ORDER = "the answers came back in the order in which they came"
 MIXED = "an answer stood under another server's name"
+NO_ERROR = "that nobody answered was taken for an error"
 COST = "a silent server cost the answers of the others"
 KEPT = "a server that had not answered was not left out"
 MISSING = "an answer that had come was not returned"
@@ -56,11 +58,13 @@ LABELS = {
     TWICE: "how often does each of your tasks send, and how many of them connect to one endpoint?",
     BY_ONE: "what has to have happened before your second question leaves?",
     BLOCKED: "which of your calls returns only when something has come, and who runs on this loop meanwhile?",
+    FLOOD: "what does your task do from one sign to the next, and how long does that take?",
     FEW: "who sends the signs while you wait for answers, and in which unit does that sleep?",
     OTHER_SIGN: "what does the contract say that the watcher hears?",
     GOES_ON: "what ends the task that sends the signs?",
     ORDER: "in which order do you look at what has come?",
     MIXED: "what ties an answer to its endpoint when another server has not answered?",
+    NO_ERROR: "what is the list of those who have answered, if it is nobody?",
     COST: "what becomes of the results that are there when the time is over for all of them together?",
     KEPT: "what stands in your list for a server that has not answered, and what does the contract say of it?",
     MISSING: "who keeps an answer from its arrival until you return?",
@@ -86,6 +90,7 @@ EQUIVALENT = {
 
 EVERY = 0.05  # seconds from one sign of life to the next, as the contract says
 LEAST = 4  # signs in a time that has room for fourteen and more
+MOST = 200  # signs in a time that is due some sixteen
 AFTER = 3  # signs after the return that no busy machine explains
 MARGIN = 0.15  # seconds in which the last sign may still be on its way
 APART = 0.2  # seconds from one server's answer to the next one's
@@ -340,7 +345,11 @@ def a_silent_server(scene: Scene) -> None:
         began = time.monotonic()
         answer.until(lambda: silent.asked, SLOW)
         while not answer.process.told and time.monotonic() - began < DEADLINE:
-            if stood := _held_up(answer):
+            stood = _held_up(answer)
+            if (signs := len(hall.watcher.times)) > MOST:
+                happened = f"In {time.monotonic() - began:.1f} s the watcher heard {signs} signs of life."
+                raise NotYet(FLOOD, happened, hall.last_sign())
+            if stood:
                 happened = f"Time went on, {silent.name} did not answer, and your function stood {stood}, "
                 raise NotYet(BLOCKED, f"{happened}and with it the loop.", hall.last_sign())
         [outcome] = _outcomes(answer, hall)
@@ -361,10 +370,11 @@ def a_silent_server(scene: Scene) -> None:
 
 
 def one_call_after_another(scene: Scene) -> None:
-    """a second call beside which nothing of the first goes on"""
-    hall, other = Hall(scene, 2, 2.0), Hall(scene, 2, 0.7, "-again")
-    other.servers[0].may = lambda: False
-    answer = scene.answer(hall.call(), other.call())
+    """a second call beside which nothing of the first goes on, and a third, which nobody answers"""
+    hall, other, quiet = Hall(scene, 2, 2.0), Hall(scene, 2, 0.7, "-again"), Hall(scene, 2, 0.3, "-at-last")
+    for server in other.servers[0], *quiet.servers:
+        server.may = lambda: False
+    answer = scene.answer(hall.call(), other.call(), quiet.call())
     outcomes = _outcomes(answer, other)
     hall.usual(outcomes[0])
     over = _ended(scene, answer)
@@ -374,7 +384,11 @@ def one_call_after_another(scene: Scene) -> None:
             f"Your function had returned, and in the next {other.seconds:g} s its watcher heard {len(after)} more."
         )
         raise NotYet(GOES_ON, happened, hall.last_sign())
-    for each, outcome, answered in (hall, outcomes[0], hall.servers), (other, outcomes[-1], other.servers[1:]):
+    for each, outcome, answered in zip(
+        (hall, other, quiet), outcomes, (hall.servers, other.servers[1:], []), strict=False
+    ):
+        if not answered and _gave_up(outcome):
+            raise NotYet(NO_ERROR, f"Nobody had answered, and your function raised {outcome.error}.")
         each.usual(outcome)
         each.pairs(outcome, answered, [s.endpoint for s in each.servers if s not in answered])
     if any(SET in outcome.left for outcome in outcomes):

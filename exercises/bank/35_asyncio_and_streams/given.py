@@ -21,8 +21,8 @@ async def ask_all(ctx, endpoints, question, seconds, watcher):
 
     You share the loop with others, and the watcher shows whether they have their turn: as long as your
     coroutine runs, send b"alive" to it every 0.05 s or so. Once you have returned it hears
-    nothing more. Leave nothing behind: no task, no open socket, and no question that a socket would still
-    deliver. Your function is called several times on one loop, and on `ctx` set no option.
+    nothing more. Leave nothing behind: no task that goes on, no open socket, and no question that a socket
+    would still deliver. Your function is called several times on one loop, and on `ctx` set no option.
     """
     answers = []
     with ctx.socket(zmq.PUSH) as signs:
