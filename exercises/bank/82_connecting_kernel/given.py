@@ -23,7 +23,7 @@ def keep(ctx, monitor, book, patience):
     With its entry a question is no longer open: an answer that comes later belongs to none.
     What has another number of frames, or another first frame (one that begins with in or out among them), is no copy.
     It is passed over, and so is an answer that belongs to no open question.
-    While nothing comes, your function sleeps. It ends when its Context does: let zmq.ContextTerminated through.
+    While nothing comes, your function sleeps. It ends when its Context does.
     """
     with ctx.socket(zmq.SUB) as copies, ctx.socket(zmq.PUSH) as entries:
         entries.linger = 1000
