@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the workbook consists of, read from the lessons: their headers, their metadata and what their cells printed.
 
-`make index` writes anew what is made of that: the parts of README.md between `<!-- name -->` and
-`<!-- /name -->`, its picture, which is one that a lesson has stored, the index of the lessons, and the index's picture.
+`make index` writes anew what is made of that: the parts of README.md and patterns/README.md between `<!-- name -->`
+and `<!-- /name -->`, the picture, which is one that a lesson has stored, the index of the lessons, and its picture.
 
 A lesson's metadata hold, under "workbook", the words that it introduces, each with its meaning, and the symptoms that
 it explains, by groups. A cell tagged `socket-table` prints a table of socket types, one heading and a line each; one
@@ -11,6 +11,7 @@ tagged `do` is for the reader to change.
 `python guide_notebooks/workbook.py minutes [41 ...]` compares the minutes in the headers with what is there to read.
 """
 
+import ast
 import base64
 import json
 import re
@@ -23,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-LESSONS, EXERCISES, SOLUTIONS = "guide_notebooks", "exercises", "exercises/solutions"
+LESSONS, EXERCISES, SOLUTIONS, RECIPES = "guide_notebooks", "exercises", "exercises/solutions", "patterns"
+TROUBLES = ("crash", "freeze", "cut", "slow", "restart")  # what a recipe's GUARANTEES speak of
 FIRST = "11_start_here"
 PATHS = {
     "taster": "a first look",
@@ -287,21 +289,58 @@ def paths(folder: str = f"{LESSONS}/") -> str:
     return "\n".join(rows)
 
 
-GENERATED: dict[str, Callable[[], str]] = {
-    "badge": badge,
-    "picture": lambda: f"![{SHOWN}]({picture()[0]})",
-    "clone": clone,
-    "lessons": lambda: f"{table()}\n\n{to_come()}".strip(),
-    "paths": paths,
+def taken_along(recipe: str) -> list[str]:
+    """The files of `patterns` that a recipe needs beside itself, by what they import; `play` is for the shell alone."""
+    found, more = list[str](), [recipe]
+    while more:
+        found.append(more.pop(0))
+        tree = ast.parse((ROOT / RECIPES / f"{found[-1]}.py").read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                more += [node.module] if node.module else [each.name for each in node.names]
+        more = [name for name in dict.fromkeys(more) if name not in [*found, "play"]]
+    return [f"{name}.py" for name in sorted(found[1:])]
+
+
+def guarantees(recipe: str) -> dict[str, tuple[str, str]]:
+    """What becomes of a recipe's work under each trouble, and the test that shows it."""
+    for node in ast.parse((ROOT / RECIPES / f"{recipe}.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "GUARANTEES":
+            told: dict[str, tuple[str, str]] = ast.literal_eval(node.value)
+            return told
+    return {}
+
+
+def recipes() -> str:
+    rows = [f"| recipe | lesson | take along | {' | '.join(TROUBLES)} |", "|---" * (3 + len(TROUBLES)) + "|"]
+    for each in lessons():
+        if each.recipe:
+            name = Path(each.recipe).stem
+            told, files = guarantees(name), ", ".join(f"`{file}`" for file in taken_along(name))
+            outcomes = " | ".join(told.get(trouble, ("",))[0] for trouble in TROUBLES)
+            lesson = f"[{each.number}](../{LESSONS}/{each.stem}.ipynb)"
+            rows.append(f"| [`{name}`]({name}.py) | {lesson} | {files or 'nothing'} | {outcomes} |")
+    return "\n".join(rows)
+
+
+GENERATED: dict[str, dict[str, Callable[[], str]]] = {
+    "README.md": {
+        "badge": badge,
+        "picture": lambda: f"![{SHOWN}]({picture()[0]})",
+        "clone": clone,
+        "lessons": lambda: f"{table()}\n\n{to_come()}".strip(),
+        "paths": paths,
+    },
+    f"{RECIPES}/README.md": {"recipes": recipes},
 }
 
 
-def written(text: str) -> str:
-    """README's text with its generated parts written anew."""
-    for name, write in GENERATED.items():
+def written(file: str, text: str) -> str:
+    """The text of this file with its generated parts written anew."""
+    for name, write in GENERATED[file].items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
         if text.count(begin) != 1 or text.count(end) != 1:
-            raise ValueError(f"README.md needs one place for {name!r}: {begin!r} … {end!r}")
+            raise ValueError(f"{file} needs one place for {name!r}: {begin!r} … {end!r}")
         text = text[: text.index(begin)] + f"{begin}\n{write()}\n\n" + text[text.index(end) :]
     return text
 
@@ -449,8 +488,8 @@ def main() -> None:
     (ROOT / file).write_bytes(drawn)
     (ROOT / MAP).write_text(Picture(*drawing()).svg, encoding="utf-8")
     (ROOT / INDEX).write_text(json.dumps(index(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    readme = ROOT / "README.md"
-    readme.write_text(written(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    for file in GENERATED:
+        (ROOT / file).write_text(written(file, (ROOT / file).read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -46,8 +46,9 @@ def pins(path: str) -> dict[str, str]:
 # README
 
 
-def test_readme_is_what_the_notebooks_headers_say() -> None:
-    assert read("README.md") == workbook.written(read("README.md")), "run: make index"
+@pytest.mark.parametrize("file", workbook.GENERATED)
+def test_what_is_made_from_the_lessons_is_what_they_say(file: str) -> None:
+    assert read(file) == workbook.written(file, read(file)), "run: make index"
 
 
 def test_readmes_picture_is_the_one_that_the_lesson_has_stored() -> None:
@@ -57,7 +58,7 @@ def test_readmes_picture_is_the_one_that_the_lesson_has_stored() -> None:
 
 def test_readme_is_written_anew_where_it_differs() -> None:
     spoiled = read("README.md").replace("badge_logo", "another_logo").replace("| lesson |", "| leson |")
-    assert workbook.written(spoiled) == workbook.written(read("README.md")) != spoiled
+    assert workbook.written("README.md", spoiled) == workbook.written("README.md", read("README.md")) != spoiled
 
 
 def test_the_index_is_what_the_lessons_say() -> None:
@@ -94,8 +95,10 @@ def test_a_path_has_what_its_lessons_need() -> None:
             before.add(each.stem)
 
 
-def test_links_of_readme_lead_somewhere() -> None:
-    missing = [target for target in workbook.links(read("README.md")) if not (ROOT / target.partition("#")[0]).exists()]
+@pytest.mark.parametrize("file", workbook.GENERATED)
+def test_links_of_readme_lead_somewhere(file: str) -> None:
+    folder = (ROOT / file).parent
+    missing = [target for target in workbook.links(read(file)) if not (folder / target.partition("#")[0]).exists()]
     assert not missing
 
 
@@ -116,7 +119,7 @@ def test_the_address_stands_in_one_place() -> None:
     address = workbook.address().removeprefix("https://")
     holders = [path.relative_to(ROOT).as_posix() for path in files("") if address.encode() in path.read_bytes()]
     assert sorted(holders) == ["README.md", "pyproject.toml"]  # README's is generated
-    generated = "".join(write() for write in workbook.GENERATED.values())
+    generated = "".join(write() for write in workbook.GENERATED["README.md"].values())
     assert read("README.md").count(address.split("/", 1)[1]) == generated.count(address.split("/", 1)[1])
 
 
@@ -141,6 +144,19 @@ def test_binder_adds_what_the_recipes_import_at_the_same_versions() -> None:
     asked = {re.split(r"[<>=]", each)[0] for each in workbook.project()["project"]["dependencies"]}
     assert asked - {"ipywidgets"} <= image.keys(), "ipywidgets comes with the image"
     assert image.items() <= pins("tests/requirements.txt").items()
+
+
+def test_a_recipe_is_whole_with_the_files_that_are_named(tmp_path: Path) -> None:
+    """Each is copied with them into a package of its own, and can be imported where nothing else is."""
+    names = [Path(each.recipe).stem for each in workbook.lessons() if each.recipe]
+    for name in names:
+        package = tmp_path / f"with_{name}"
+        package.mkdir()
+        for file in [f"{name}.py", *workbook.taken_along(name)]:
+            shutil.copy(ROOT / workbook.RECIPES / file, package)
+    code = "; ".join(f"import with_{name}.{name}" for name in names)
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
 
 
 # Binder
