@@ -103,9 +103,7 @@ class Workbook(Magics):
         if not letter:
             options = "\n".join(f"- **{key}** {text}" for key, (text, _) in asked.options.items())
             display(
-                Words(
-                    f"**{number}** {asked.text}\n\n{options}\n\nWrite your letter after the number and run the cell."
-                )
+                Words(f"**{number}** {asked.text}\n\n{options}\n\nWrite your letter after the number and run the cell.")
             )
             return
         if letter not in asked.options:
