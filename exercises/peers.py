@@ -16,7 +16,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Self
 
 import zmq
@@ -30,6 +30,7 @@ START = 2.0  # seconds in which an answer that runs has to have bound its socket
 SOON = 1.2  # seconds in which it does what nothing keeps it from
 GLANCE = 0.15  # seconds for a message that would be on its way already
 END = 3.0  # seconds in which it ends with its Context
+MUCH, SOME = 0.3, 0.06  # computing, as a part of the time: of one that never sleeps, alone and on a busy machine
 UNBOUND = "no socket was bound"
 LOST_FRAME = "an empty frame was lost"
 ENDLESS = "the end of its Context did not end it"
@@ -146,6 +147,25 @@ class Table:
         """A message that has so many empty frames must have them."""
         if frames[0] or frames.count(b"") < count:
             self.blame(LOST_FRAME, f"{peer.title} got {frames!r}, which has not all of its empty frames.", peer)
+
+
+def spun(pid: int, seconds: float, pause: Callable[[], object]) -> float:
+    """The seconds of computing of a process that is seen not to sleep in this time; 0 of one that sleeps.
+
+    Where the machine is busy, one that never sleeps computes little, but it is hardly ever seen asleep. Nor is one that
+    is late with something; that comes to an end, so it is looked at twice. `pause` is made between two looks.
+    """
+    for _ in range(2):
+        start, before, seen = time.monotonic(), computed(pid), list[bool]()
+        while (lasted := time.monotonic() - start) < seconds:
+            seen.append(asleep(pid))
+            pause()
+        spent = computed(pid) - before
+        if spent > MUCH * lasted:
+            return spent
+        if spent < SOME * lasted or sum(seen) >= len(seen) / 5:
+            return 0.0
+    return spent
 
 
 def computed(pid: int) -> float:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import zmq
 
-from exercises.peers import ENDLESS, GLANCE, SOON, UNBOUND, Frames, Table, asleep, computed
+from exercises.peers import ENDLESS, GLANCE, SOON, UNBOUND, Frames, Table, spun
 from exercises.scene import NotYet, Scene, TookTooLong
 
 ENTRY = "forwarder"
@@ -87,7 +87,6 @@ SIZE = 4000  # bytes of each
 ROOM = 1.5  # seconds in which there has to be room for the next one
 STEP = 0.01  # seconds from one look at a waiting answer to the next
 WATCHED = 0.3  # seconds of them
-LOAD = 0.05  # of which one that never sleeps computes more than this part, also on a busy machine
 LOOPS = "asyncio", "run(", "run_until_complete(", "run_forever("
 
 
@@ -278,14 +277,9 @@ class Hall(Table):
 
     def sleeps(self) -> None:
         """In a pause with messages that wait there is nothing to compute."""
-        pid, start, seen = self.answer.process.pid, time.monotonic(), list[bool]()
-        before = computed(pid)
-        while (seconds := time.monotonic() - start) < WATCHED:
-            seen.append(asleep(pid))
-            zmq.select([self.clerk.socket], [], [], STEP)
-        spent = computed(pid) - before
-        if spent > LOAD * seconds and sum(seen) < len(seen) / 5:
-            happened = f"There was a pause, and a message waited. In {seconds:.2f} s your forwarder was computing for "
+        spent = spun(self.answer.process.pid, WATCHED, lambda: zmq.select([self.clerk.socket], [], [], STEP))
+        if spent:
+            happened = f"There was a pause, and a message waited. In {WATCHED:.1f} s your forwarder was computing for "
             self.lacks(BUSY, f"{happened}{spent:.2f} s.", self.clerk)
 
     def over(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import zmq
 
-from exercises.peers import ENDLESS, GLANCE, SOON, UNBOUND, Peer, Table, asleep, computed
+from exercises.peers import ENDLESS, GLANCE, SOON, UNBOUND, Peer, Table, spun
 from exercises.scene import NotYet, Raised, Scene, TookTooLong, unexpected
 
 ENTRY = "server"
@@ -90,7 +90,6 @@ EACH = 60  # requests of each client in the burst
 BURST = 4.0  # seconds in which all of them are answered
 STEP = 0.01  # seconds from one look at a waiting answer to the next
 WATCHED = 0.3  # seconds of them
-LOAD = 0.05  # of which one that never sleeps computes more than this part, also on a busy machine
 LOOPS = "asyncio", "run(", "run_until_complete(", "run_forever(", "outside the answer's own lines"
 FAILS = b"!"  # what the desk says of work that is to fail
 KINDS = {b"WAIT": 3, b"DONE": 4, b"FAILED": 3}  # a message for a client, and its frames
@@ -274,14 +273,9 @@ class Desk(Table):
 
     def sleeps(self) -> None:
         """All threads work, and nobody is to be told yet: there is nothing to compute."""
-        pid, start, seen = self.answer.process.pid, time.monotonic(), list[bool]()
-        before = computed(pid)
-        while (seconds := time.monotonic() - start) < WATCHED:
-            seen.append(asleep(pid))
-            select.select([self.listener], [], [], STEP)
-        spent = computed(pid) - before
-        if spent > LOAD * seconds and sum(seen) < len(seen) / 5:
-            happened = f"All that had come was in work. In {seconds:.2f} s your server was computing for {spent:.2f} s."
+        spent = spun(self.answer.process.pid, WATCHED, lambda: select.select([self.listener], [], [], STEP))
+        if spent:
+            happened = f"All that had come was in work. In {WATCHED:.1f} s your server was computing for {spent:.2f} s."
             self.blame(BUSY, happened)
 
     def waits(self, asked: Sequence[tuple[Client, bytes]], times: int, others: Sequence[bytes] = ()) -> None:

@@ -24,4 +24,7 @@ def deliver(ctx, endpoint, letters, patience):
                 if time.monotonic() >= end:
                     undelivered.append((name, text))
                     break
+                again = time.monotonic() + 0.01  # a pause, but an awake one
+                while time.monotonic() < again:
+                    pass
     return undelivered
