@@ -5,6 +5,7 @@
 """
 
 import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, closing
 from functools import partial
@@ -709,12 +710,16 @@ class Scene:
         push.connect(self.f)
         for _ in range(MANY):
             push.send_multipart([b"tea", LONG])
-        asks = self.stage.socket(zmq.DEALER, rcvtimeo=MS)
+        asks = self.stage.socket(zmq.DEALER)
         asks.connect(self.h)
-        last = b""
+        last, until = b"", time.monotonic() + WAIT
         while last != n(FIRST + MANY):  # what is beyond the newest is answered with the number after it
+            assert time.monotonic() < until
             asks.send_multipart([b"REPLAY", b"tea", n(MOST), n(MOST)])
-            last = n(int.from_bytes(asks.recv_multipart()[2]) - 1)
+            # A ROUTER with a mark of ten may lose an answer to quick questions: it looks only now and then, when
+            # there is always something to read, how much has left. So whoever needs an answer asks again.
+            if asks.poll(1000 * SHORT):
+                last = n(int.from_bytes(asks.recv_multipart()[2]) - 1)
 
 
 @pytest.fixture
