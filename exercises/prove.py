@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from itertools import chain
 
 from . import checker, mutants
 from . import task as tasks
@@ -130,7 +130,7 @@ class Proof:
 
 
 Wanted = Callable[[checker.Verdict], bool]
-Claim = tuple[str, Callable[[], str], Wanted]  # what is said of which source
+Claim = tuple[str, str, Wanted]  # what is said of which source
 
 
 def prove(chosen: list[tasks.Task], runs: int = 1, quick: bool = False) -> int:
@@ -156,8 +156,11 @@ def prove(chosen: list[tasks.Task], runs: int = 1, quick: bool = False) -> int:
 def proofs(task: tasks.Task, pool: Executor, runs: int = 1, quick: bool = False) -> Iterator[Proof]:
     """Every proof of one exercise. Its verdicts are asked for at once."""
     judged = pool.map(lambda claim: _judged(task, *claim, runs), _claims(task, quick))
-    mutants = [] if quick else [_mutants(task, pool)]
-    return (proof for some in (_still(task), judged, *mutants) for proof in some)
+    if quick:
+        return chain(_still(task), judged)
+    made = mutants.some(task.solution, MUTANTS, tuple(_same(task)))
+    verdicts = pool.map(lambda mistake: checker.check(task.stem, mistake[1], SEED), made)
+    return chain(_still(task), judged, _mutants(task, made, verdicts))
 
 
 def _claims(task: tasks.Task, quick: bool) -> Iterator[Claim]:
@@ -165,23 +168,19 @@ def _claims(task: tasks.Task, quick: bool) -> Iterator[Claim]:
     first = {answer.label: answer for answer in reversed(task.wrong)}.values()
     core = "shell(ctx, " in task.solution  # then all that counts is what it gives to its shell
     odds = ODD_CORES if core else ODDS
-    yield "given", lambda: task.given, _fails
-    yield "given, touched", lambda: task.given + "\n# touched\n", _fails  # or it would not be run
+    yield "given", task.given, _fails
+    yield "given, touched", task.given + "\n# touched\n", _fails  # or it would not be run
     for name, source in right:
-        yield name, partial(str, source), lambda verdict: verdict.passed
+        yield name, source, lambda verdict: verdict.passed
     for answer in (answer for answer in task.wrong if answer in first or not quick):
-        yield answer.name, partial(str, answer.source), _named(answer.label)
-    yield "no socket, and the solution's results", partial(_no_socket, task), _rejects
+        yield answer.name, answer.source, _named(answer.label)
+    yield "no socket, and the solution's results", _no_socket(task), _rejects
     for name, source in right[:1] if quick else right:
         if core or "ctx.socket" in source or "Context" in source:
-            yield (
-                f"{name}, its own Context",
-                partial(str, source + OWN.format(**_way(source, task.ENTRY))),
-                _named(ELSEWHERE),
-            )
+            yield f"{name}, its own Context", source + OWN.format(**_way(source, task.ENTRY)), _named(ELSEWHERE)
         for odd in odds[:2] if quick else odds:
             text = (ODD_CORE if core else ODD).format(**_way(source, task.ENTRY), odd=odd)
-            yield f"{name}, result {odd}", partial(str, source + text), _speaks
+            yield f"{name}, result {odd}", source + text, _speaks
 
 
 def _way(source: str, entry: str) -> dict[str, str]:
@@ -207,11 +206,11 @@ def _named(label: str) -> Wanted:
     return lambda verdict: verdict.kind == "not yet" and repr(verdict).startswith(f"Not yet: {label}.")
 
 
-def _judged(task: tasks.Task, what: str, source: Callable[[], str], wanted: Wanted, runs: int) -> Proof:
+def _judged(task: tasks.Task, what: str, source: str, wanted: Wanted, runs: int) -> Proof:
     seconds, found = [], set()
     for seed in range(SEED, SEED + runs):
-        given, start = source(), time.monotonic()
-        verdict = checker.check(task.stem, given, seed)
+        start = time.monotonic()
+        verdict = checker.check(task.stem, source, seed)
         seconds.append(time.monotonic() - start)
         if not wanted(verdict):
             found.add(f"got {verdict.head} {verdict.happened}")
@@ -224,20 +223,19 @@ def _no_socket(task: tasks.Task) -> str:
     return NO_SOCKET.format(entry=task.ENTRY, known=known)
 
 
-def _mutants(task: tasks.Task, pool: Executor) -> Iterator[Proof]:
-    """That small mistakes in the solution are rejected. What does the same by another way is named in the check."""
+def _same(task: tasks.Task) -> dict[str, str]:
+    """The small mistakes that are none, each with the reason."""
     same: dict[str, str] = getattr(task.module, "EQUIVALENT", {})
+    return same
+
+
+def _mutants(task: tasks.Task, made: list[tuple[str, str]], verdicts: Iterator[checker.Verdict]) -> Iterator[Proof]:
+    """That small mistakes in the solution are rejected. What does the same by another way is named in the check."""
     known = {what for what, _ in mutants.mistakes(task.solution)}
-    made = mutants.some(task.solution, MUTANTS, tuple(same))
-    verdicts = pool.map(lambda mistake: checker.check(task.stem, mistake[1], SEED), made)
-
-    def told() -> Iterator[Proof]:
-        passed = [what for (what, _), verdict in zip(made, verdicts, strict=True) if not _rejects(verdict)]
-        passed += [f"no such mistake: {what}" for what in same if what not in known]
-        what = f"{len(made) - SURVIVE} of {len(made)} small mistakes are rejected"
-        yield Proof(task.stem, what, len(passed) <= SURVIVE, "; ".join(passed))
-
-    return told()
+    passed = [what for (what, _), verdict in zip(made, verdicts, strict=True) if not _rejects(verdict)]
+    passed += [f"no such mistake: {what}" for what in _same(task) if what not in known]
+    what = f"{len(made) - SURVIVE} of {len(made)} small mistakes are rejected"
+    yield Proof(task.stem, what, len(passed) <= SURVIVE, "; ".join(passed))
 
 
 def _still(task: tasks.Task) -> Iterator[Proof]:

@@ -13,6 +13,7 @@ tagged `do` is for the reader to change.
 
 import ast
 import base64
+import importlib
 import json
 import re
 import sys
@@ -302,22 +303,14 @@ def taken_along(recipe: str) -> list[str]:
     return [f"{name}.py" for name in sorted(found[1:])]
 
 
-def guarantees(recipe: str) -> dict[str, tuple[str, str]]:
-    """What becomes of a recipe's work under each trouble, and the test that shows it."""
-    for node in ast.parse((ROOT / RECIPES / f"{recipe}.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "GUARANTEES":
-            told: dict[str, tuple[str, str]] = ast.literal_eval(node.value)
-            return told
-    return {}
-
-
 def recipes() -> str:
     rows = [f"| recipe | lesson | take along | {' | '.join(TROUBLES)} |", "|---" * (3 + len(TROUBLES)) + "|"]
     for each in lessons():
         if each.recipe:
             name = Path(each.recipe).stem
-            told, files = guarantees(name), ", ".join(f"`{file}`" for file in taken_along(name))
-            outcomes = " | ".join(told.get(trouble, ("",))[0] for trouble in TROUBLES)
+            told: dict[str, tuple[str, str]] = importlib.import_module(f"{RECIPES}.{name}").GUARANTEES
+            files = ", ".join(f"`{file}`" for file in taken_along(name))
+            outcomes = " | ".join(told[trouble][0] for trouble in TROUBLES)
             lesson = f"[{each.number}](../{LESSONS}/{each.stem}.ipynb)"
             rows.append(f"| [`{name}`]({name}.py) | {lesson} | {files or 'nothing'} | {outcomes} |")
     return "\n".join(rows)
