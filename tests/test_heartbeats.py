@@ -36,7 +36,7 @@ from sockets import (
     under_curve,
 )
 
-from diagrams import draw, trace
+from diagrams import trace
 from diagrams.recording import Recording
 from diagrams.wire import Wire
 from patterns import heartbeats
@@ -480,14 +480,6 @@ def trouble(seed: int, recipe: Any) -> bool:
         return bool(Hour(seed, recipe).live())
     except (KeyError, RuntimeError):  # it would spin
         return True
-
-
-def test_a_bad_hour_replays_and_can_be_drawn() -> None:
-    one, two = Recording(), Recording()
-    hostile(1, one.write)
-    hostile(1, two.write)
-    assert [(e.actor, e.kind, e.frames) for e in one] == [(e.actor, e.kind, e.frames) for e in two]
-    assert draw.sequence(one, rows=40).text == draw.sequence(two, rows=40).text
 
 
 # -- over sockets -------------------------------------------------------------------------------------------------

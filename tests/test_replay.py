@@ -29,7 +29,6 @@ from sockets import (
     under_curve,
 )
 
-from diagrams import draw
 from diagrams.recording import Recording
 from diagrams.wire import Wire
 from patterns import replay
@@ -647,14 +646,6 @@ def test_bad_hours_tell(change: tuple[str, str]) -> None:
             return True
 
     assert any(fails(seed) for seed in range(SEEDS))
-
-
-def test_a_bad_hour_replays_and_can_be_drawn() -> None:
-    one, two = Recording(), Recording()
-    hostile(1, one.write)
-    hostile(1, two.write)
-    assert [(e.actor, e.kind, e.frames) for e in one] == [(e.actor, e.kind, e.frames) for e in two]
-    assert draw.sequence(one, rows=40).text == draw.sequence(two, rows=40).text
 
 
 # -- over sockets -------------------------------------------------------------------------------------------------
