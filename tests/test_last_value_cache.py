@@ -62,7 +62,10 @@ class Kitchen:
         self.ann = sub(stage, self.downstream, b"")
         self.say(b"open", b"0")
         assert self.ann.recv_multipart() == [b"open", b"0"]  # as news, and perhaps once more as the answer:
-        self.tell(b"open", b"1")  # when she has heard this,
+        self.say(b"open", b"1")  # when she has heard this,
+        while not self.ann.poll(100):  # there may have been no room for it yet
+            self.say(b"open", b"1")
+        self.heard([b"open", b"1"])
         self.tell(b"open", b"yes")  # and this, her subscription has been answered
 
     def say(self, *frames: bytes) -> None:

@@ -23,6 +23,8 @@ from sockets import (
     MS,
     STUCK,
     WAIT,
+    address,
+    bound_at,
     bound_to,
     curve,
     ends_on_ctrl_c,
@@ -538,8 +540,9 @@ def test_a_role_that_is_not_stopped_ends_with_its_stage() -> None:
 def test_under_curve_only_who_has_the_keys_steers(transport: str) -> None:
     recording = Recording()
     with under_curve(recording) as (home, abroad, street):
-        ends = [f"tcp://127.0.0.1:{port(home)}" if transport == "tcp" else home.endpoint(n) for n in ("c", "t")]
-        home.play(steered, Steered(Counter().step, RATE, *ends), name="simulation")
+        places = [address(home, transport, name) for name in ("commands", "telemetry")]
+        home.play(steered, Steered(Counter().step, RATE, *places), name="simulation")
+        ends = bound_at(recording, "simulation", 2)
         with (
             turned_away(street, zmq.DEALER, ends[0], [b"1", b"run"]),
             turned_away(street, zmq.SUB, ends[1]),
@@ -547,12 +550,6 @@ def test_under_curve_only_who_has_the_keys_steers(transport: str) -> None:
         ):
             assert me.ask("run", "5", timeout=WAIT) == 0
             assert me.report(5, WAIT)["sum"] == 5
-
-
-def port(stage: Stage) -> int:
-    """One that is free now."""
-    with stage.context.socket(zmq.PAIR) as probe:
-        return int(probe.bind_to_random_port("tcp://127.0.0.1"))
 
 
 def test_guarantees_name_tests_of_this_file() -> None:
