@@ -209,13 +209,18 @@ class Steerer:
 
     def __init__(self, ctx: Context, commands: str = COMMANDS, telemetry: str = TELEMETRY) -> None:
         self.commands, self.telemetry, self._numbers = commands, telemetry, itertools.count(1)
-        self._dealer, self._sub = ctx.socket(zmq.DEALER), ctx.socket(zmq.SUB)
-        self._dealer.heartbeat_ivl = self._sub.heartbeat_ivl = round(PING * 1000)
-        self._dealer.immediate = 1  # a command for nobody does not wait until somebody comes
+        self._context, self._sub = ctx, ctx.socket(zmq.SUB)
+        self._sub.heartbeat_ivl = round(PING * 1000)
         self._sub.conflate = 1
         self._sub.subscribe(b"")
         self._sub.connect(telemetry)
-        self._dealer.connect(commands)
+        self._dealer = self._open()
+
+    def _open(self) -> Any:
+        dealer = self._context.socket(zmq.DEALER)
+        dealer.linger, dealer.heartbeat_ivl = 0, round(PING * 1000)
+        dealer.connect(self.commands)
+        return dealer
 
     def __enter__(self) -> Self:
         return self
@@ -238,6 +243,8 @@ class Steerer:
                     return int(step)
                 case [number, b"ERROR", expected] if number == request:
                     raise ValueError(expected.decode(errors="replace"))
+        self._dealer.close()  # and with it a command that still waits for somebody to come
+        self._dealer = self._open()
         raise TimeoutError(f"{self.commands} did not answer {' '.join(words)!r} within {timeout:g} s")
 
     def report(self, step: int = 0, timeout: float = TIMEOUT) -> dict[str, Any]:

@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import kernels
+import nbval.kernel
 import pytest
 import zmq
 from workbook import ROOT
@@ -62,6 +64,10 @@ def pytest_xdist_auto_num_workers() -> int:
     """How many processes `-n auto` starts: more than there are cores, for most tests wait more than they compute."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(PER_CORE * cores, MOST)
+
+
+def pytest_configure() -> None:
+    nbval.kernel.KernelManager = kernels.manager
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import kernels
 import pytest
 import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_client.manager import KernelManager
 from jupyter_client.session import Session
 from jupyter_core.utils import ensure_event_loop
 from sockets import (
@@ -345,7 +345,7 @@ def test_jupyters_client_works_with_this_kernel(file: str) -> None:
 @pytest.fixture
 def jupyters(tmp_path: Path) -> Iterator[str]:
     """The connection file of Jupyter's Python kernel."""
-    manager = KernelManager(connection_file=str(tmp_path / "real.json"), context=zmq.Context())
+    manager = kernels.manager(connection_file=str(tmp_path / "real.json"), context=zmq.Context())
     manager.start_kernel(stderr=(log := open(tmp_path / "log", "w")))
     try:
         yield str(tmp_path / "real.json")

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import kernels
 import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
-from jupyter_client.manager import start_new_kernel
 from traitlets.config import Config
 from workbook import ROOT
 
@@ -272,7 +272,11 @@ class Kernel:
         environment = {**os.environ, "TMPDIR": folder, "TEST_MAGICS": folder, "PYTHONPATH": str(ROOT)}
         quiet = ["--HistoryManager.enabled=False"]
         cwd = str(ROOT / "exercises")
-        self.manager, self.client = start_new_kernel(cwd=cwd, env=environment, extra_arguments=quiet)
+        self.manager = kernels.manager()
+        self.manager.start_kernel(cwd=cwd, env=environment, extra_arguments=quiet)
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(BOUND)
         self.payload: list[Any] = []
         self.run("%load_ext exercises")
         self.run(HELD)

@@ -374,6 +374,20 @@ def test_when_its_connection_breaks_a_queue_is_kept_unless_immediate_is_set(stag
     assert bool(left) != bool(immediate)
 
 
+@pytest.mark.parametrize("immediate", [0, 1])
+def test_when_its_connection_breaks_what_was_not_read_is_kept_unless_immediate_is_set(
+    stage: Stage, endpoint: str, immediate: int
+) -> None:
+    push = bound(stage, zmq.PUSH, endpoint)
+    pull = connected(stage, zmq.PULL, push.last_endpoint, immediate=immediate)
+    push.send_multipart([b"first"])
+    assert pull.recv() == b"first"
+    with event(pull, zmq.EVENT_CONNECT_RETRIED):
+        push.send(b"last words")
+        push.close(linger=MS)
+    assert bool(pull.poll(0)) is not bool(immediate)
+
+
 def test_a_full_publisher_drops_the_newest_and_tells_nobody(stage: Stage) -> None:
     pub = bound(stage, zmq.PUB, "inproc://here", sndhwm=10)
     sub = stage.socket(zmq.SUB, rcvhwm=20)

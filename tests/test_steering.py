@@ -492,16 +492,33 @@ def test_a_new_steerer_learns_at_once_how_things_stand(stage: Stage) -> None:
             assert new.report() == {"step": 30, "state": "paused", "rate": 1.0, "sum": 30.0}
 
 
-def test_a_reply_that_comes_too_late_is_not_taken_for_the_next(stage: Stage) -> None:
+def test_a_reply_to_another_command_is_not_taken_for_its_own(stage: Stage) -> None:
     router = stage.socket(zmq.ROUTER, rcvtimeo=MS)
     router.bind(stage.endpoint("commands"))
+
+    def confused(ctx: Any) -> None:
+        for _ in range(2):  # the first command is answered too late
+            name, request, _ = router.recv_multipart()
+        old, new = b"1", request
+        for frames in [], [b"OK"], [old, b"OK", b"5"], [new, b"OK", b"x"], [new, b"OK"], [new, b"OK", b"6"]:
+            router.send_multipart([name, *frames])
+
+    stage.play(confused)
     with Steerer(stage.context, stage.endpoint("commands"), stage.endpoint("telemetry")) as me:
         with pytest.raises(TimeoutError, match=r"did not answer 'pause' within 0\.05 s"):
             me.ask("pause", timeout=0.05)
-        name, request, _ = router.recv_multipart()
-        for frames in [], [b"OK"], [request, b"OK", b"5"], [b"2", b"OK", b"x"], [b"2", b"OK"], [b"2", b"OK", b"6"]:
-            router.send_multipart([name, *frames])
         assert me.ask("run") == 6
+
+
+def test_the_last_reply_of_a_simulation_that_ends_is_heard(stage: Stage) -> None:
+    """With IMMEDIATE on the steerer's side every third is lost: see lesson 16."""
+    for number in range(20):
+        ends = stage.endpoint(f"commands-{number}"), stage.endpoint(f"telemetry-{number}")
+        actor = stage.play(steered, Steered(Counter().step, RATE, *ends), name=f"simulation {number}")
+        with Steerer(stage.context, *ends) as me:
+            me.ask("run", "1")
+            me.ask("stop")
+        actor.result(WAIT)
 
 
 def test_nobody_there_is_a_timeout(stage: Stage) -> None:
