@@ -8,7 +8,7 @@
 message of a direction, cut the wire, freeze it, heal it. Messages are counted from 1 over all connections, in the
 order in which their fate is decided; ZMTP's own commands (READY, SUBSCRIBE, PING) are not messages and always pass.
 Only NULL connections of ZMTP 3 are understood. Any other (CURVE, PLAIN, a stranger's bytes) is carried untouched: no
-rule applies to it and nothing of it is logged, but it is cut and frozen with the rest.
+rule applies to it and nothing of it is logged, but it is cut and frozen with the rest, and its bytes are `carried`.
 """
 
 from __future__ import annotations
@@ -87,11 +87,12 @@ class Wire:
         self._address = _parse(to)
         self.to, self.name = to, name
         self._recording = recording
-        self._changed = threading.Condition()  # guards rules, counts and log
+        self._changed = threading.Condition()  # guards rules, counts, log and what is carried
         self._rules: dict[tuple[Direction, int], _Rule] = {}
         self._chance: Callable[[Direction, int], _Rule] = lambda direction, n: PASS
         self._counts: dict[Direction, int] = {"forward": 0, "back": 0}
         self._log: list[Crossing] = []
+        self._carried: dict[Direction, bytearray] = {"forward": bytearray(), "back": bytearray()}
         self._turn = threading.Lock()  # one cut, freeze, heal or close at a time
         self._faults: list[BaseException] = []
         self._closed = False
@@ -225,6 +226,12 @@ class Wire:
         _check(direction, (1,))
         with self._changed:
             return self._counts[direction]
+
+    def carried(self, direction: Direction) -> bytes:
+        """What has gone this way, behind the greeting, over connections of which the wire understands nothing."""
+        _check(direction, (1,))
+        with self._changed:
+            return bytes(self._carried[direction])
 
     def wait(self, direction: Direction, count: int = 1, *, timeout: float = 5.0) -> None:
         """Return once the fate of that many messages is decided. Raises TimeoutError that says of how many it is."""
@@ -408,6 +415,8 @@ class _Flow:
         if self.opaque:
             raw, frames = bytes(self.inbox), None
             self.inbox.clear()
+            with self.wire._changed:
+                self.wire._carried[self.direction] += raw
         else:
             raw, frames = self.take()
         if frames is None:
