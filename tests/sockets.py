@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the recipes' tests share: marks, stages under CURVE, roles from the shell. The fixtures are in `conftest`."""
 
+import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -38,6 +40,15 @@ TURNED_AWAY = (
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
     | zmq.EVENT_DISCONNECTED
 )
+
+
+def free_port() -> int:
+    """A port that the system gives to nobody who asks for any: there, another test might have it before the server."""
+    for port in range(20000 + os.getpid() % 1000 * 10, 32000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    pytest.fail("no port is free")
 
 
 def is_stuck(actor: Actor, seconds: float = STUCK) -> bool:

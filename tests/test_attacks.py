@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 import zmq
+from sockets import free_port
 from workbook import ROOT
 
 from exercises import checker, scene, task
@@ -455,17 +456,12 @@ def until(what: Callable[[], object], bound: float = BOUND) -> None:
         threading.Event().wait(0.01)
 
 
-def port() -> int:
-    with socket.create_server((HOST, 0)) as free:
-        return int(free.getsockname()[1])
-
-
 @pytest.mark.parametrize(("source", "head", "says"), BANK.values(), ids=BANK)
 def test_the_bank_gets_its_verdicts_in_time_and_the_next_check_passes(
     place: Path, source: str, head: str, says: str
 ) -> None:
     for attempt in range(3, 0, -1):  # a verdict may be late because the machine had other things to do
-        number, start = port(), time.monotonic()
+        number, start = free_port(), time.monotonic()
         verdict = checker.check(exercise(head), source.replace("HOST", HOST).replace("PORT", str(number)))
         seconds, start = time.monotonic() - start, time.monotonic()
         assert remains(str(place)) == []
@@ -545,7 +541,7 @@ SHELL = [name for name in BANK if not re.search("import|errors|output|hundred|ev
 
 @pytest.mark.parametrize(("source", "head", "says"), [BANK[name] for name in SHELL], ids=SHELL)
 def test_the_bank_from_the_shell(house: Path, place: Path, tmp_path: Path, source: str, head: str, says: str) -> None:
-    number, file = port(), tmp_path / "answer.py"
+    number, file = free_port(), tmp_path / "answer.py"
     file.write_text(source.replace("HOST", HOST).replace("PORT", str(number)))
     command = [sys.executable, "-m", "exercises", "check", exercise(head), str(file)]
     ended = subprocess.run(command, cwd=house, capture_output=True, text=True, timeout=BOUND)

@@ -28,6 +28,7 @@ from typing import Any
 import pytest
 import workbook
 from playwright import sync_api
+from sockets import free_port
 from workbook import EXERCISES, LESSONS, ROOT, SOLUTIONS
 
 from exercises import task as tasks
@@ -131,12 +132,6 @@ def make_lab(folder: Path) -> Iterator[str]:
             yield printed_address(home / "log", server)
         finally:
             server.communicate(timeout=END)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def printed_address(log: Path, server: subprocess.Popen[bytes]) -> str:

@@ -18,6 +18,7 @@ import kernels
 import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
+from sockets import free_port
 from traitlets.config import Config
 from workbook import ROOT
 
@@ -336,8 +337,7 @@ def kernel(folder: str) -> Iterator[Kernel]:
 def test_a_kernel_lives_through_an_attack_and_the_next_check_passes(
     kernel: Kernel, body: str, head: str, says: str
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    port = free_port()
     before = kernel.left()
     text, page, error = kernel.run(f"%%check 11_start_here\n{INSIDE}{body}".replace("PORT", str(port)))
     assert not error
