@@ -193,7 +193,7 @@ def _judged(order: str, folder: str) -> tuple[int, str, str]:
                 judge.wait(walls.SWEEP + 0.5)
             until = time.monotonic() + walls.SWEEP
             while (left := _family(judge, mark)) and time.monotonic() < until:
-                walls.kill(left)
+                walls.strike(left, [os.getpgid(0)])
 
 
 def _heard(judge: subprocess.Popen[bytes], order: str) -> tuple[int, str, str]:
@@ -230,11 +230,13 @@ def _heard(judge: subprocess.Popen[bytes], order: str) -> tuple[int, str, str]:
     return code, out, err
 
 
-def _family(judge: subprocess.Popen[bytes], mark: str) -> set[int]:
-    """The judge if it still runs, what descends from it, and what carries its mark although it has lost its parents."""
-    found = {pid for pid in walls.processes() if f"{MARK}={mark}".encode() in _environment(pid)}
+def _family(judge: subprocess.Popen[bytes], mark: str) -> dict[int, int]:
+    """The judge if it still runs, what descends from it, and what carries its mark although it has lost its parents;
+    each with its group."""
+    running, mine = walls.processes(), f"{MARK}={mark}".encode()
+    found = {pid: group for pid, (_, group) in running.items() if mine in _environment(pid)}
     if judge.poll() is None:
-        found |= {judge.pid, *walls.descendants(judge.pid)}
+        found |= {judge.pid: judge.pid, **walls.descendants(judge.pid)}
     return found
 
 

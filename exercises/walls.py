@@ -180,11 +180,19 @@ def kill(pids: Iterable[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def sweep(root: int, spare: Iterable[int] = ()) -> int:
-    """Kill whatever descends from this process but those, until nothing is left. How many there were.
+def strike(left: dict[int, int], ours: Iterable[int]) -> None:
+    """Kill these processes, each given with its group, and whoever else is in these groups unless they are ours.
 
     Whole groups, for a group dies at one stroke, however fast its members follow each other.
     """
+    for group in set(left.values()).difference(ours, [0]):  # 0 would mean our own
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+    kill(left)
+
+
+def sweep(root: int, spare: Iterable[int] = ()) -> int:
+    """Kill whatever descends from this process but those, until nothing is left. How many there were."""
     spared, swept, until = {os.getpid(), root, *spare}, set[int](), time.monotonic() + SWEEP
     ours = {os.getpgid(pid) for pid in spared}
     while time.monotonic() < until:
@@ -195,8 +203,5 @@ def sweep(root: int, spare: Iterable[int] = ()) -> int:
         if not left:
             break
         swept.update(left)
-        for group in set(left.values()) - ours:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(group, signal.SIGKILL)
-        kill(left)
+        strike(left, ours)
     return len(swept)
