@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-RECIPES = ["clone", "heartbeats", "inter_broker", "majordomo", "replay", "steering"]
+RECIPES = ["clone", "heartbeats", "inter_broker", "majordomo", "paranoid_pirate", "replay", "steering"]
 SEEDS, CHUNK = 10_000, 100
 ROWS = 80  # of a failing hour that are drawn: its end
 

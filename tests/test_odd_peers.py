@@ -13,7 +13,7 @@ import pytest
 import zmq
 from sockets import MS, STUCK, WAIT
 
-from patterns import lazy_pirate, load_balancing, majordomo, pipeline, request_reply, shared_queue
+from patterns import lazy_pirate, load_balancing, majordomo, paranoid_pirate, pipeline, request_reply, shared_queue
 from patterns.stage import Stage
 
 ODD = [
@@ -208,6 +208,30 @@ def a_majordomo_client(stage: Stage) -> None:
     assert asking.result(WAIT) == [b"\xff", b"two"]
 
 
+def a_paranoid_queue(stage: Stage) -> None:
+    stage.play(paranoid_pirate.queue, stage.endpoint("front"), stage.endpoint("back"))
+    works, asks = odd(stage, zmq.DEALER, "back"), odd(stage, zmq.DEALER, "front")
+    say_all(works)
+    say_all(asks)
+    for frames in [paranoid_pirate.READY], [b"no reply to anybody"]:
+        works.send_multipart(frames)
+    asks.send_multipart([b"", b"hello"])
+    while (request := until(works, lambda frames: len(frames) > 1))[-1:] != [b"hello"]:  # what else it asked has a form
+        works.send_multipart(request)
+    works.send_multipart([*request[:-1], b"\xff", b"two"])
+    until(asks, [b"", b"\xff", b"two"].__eq__)
+
+
+def a_paranoid_worker(stage: Stage) -> None:
+    gives = odd(stage, zmq.ROUTER, "back", bind=True)
+    stage.play(paranoid_pirate.worker, stage.endpoint("back"), WAIT)
+    name, *_ = gives.recv_multipart()
+    say_all(gives, name)
+    until(gives, [name, *ODD[0]].__eq__)
+    gives.send_multipart([name, b"Ann", b"", b"hello"])
+    until(gives, [name, b"Ann", b"", b"hello"].__eq__)
+
+
 def at_server(role: Callable[..., Any], end: str = "endpoint", **limits: Any) -> Callable[[Stage], None]:
     """The scene of a client whose server is odd."""
     return lambda stage: a_client(stage, partial(role, **{end: stage.endpoint("server")}, **limits))
@@ -232,6 +256,8 @@ SCENES: dict[str, Callable[[Stage], None]] = {
     "majordomo.broker": a_majordomo_broker,
     "majordomo.worker": a_majordomo_worker,
     "majordomo.client": a_majordomo_client,
+    "paranoid_pirate.queue": a_paranoid_queue,
+    "paranoid_pirate.worker": a_paranoid_worker,
 }
 
 
