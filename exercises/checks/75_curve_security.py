@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A service under CURVE that knows who asks, and whose members change while they are connected.
+
+The check plays the members, those who would like to be one, and the desk. What they hear, decides.
+"""
+
+import contextlib
+from typing import Any, Self
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from diagrams import trace
+from exercises.answer import Call
+from exercises.scene import NotYet, Scene, TookTooLong, unexpected
+
+ENTRY = "practice"
+
+HINTS = (
+    "Two things have to be decided: who comes in, and who is answered under which name. When is each of them decided, "
+    "and which of the two can change its mind later?",
+    "An authenticator decides at the door. Behind the door each message still tells whose connection it has come over, "
+    "and the list of members may be looked at again, as it is now.",
+    "`configure_curve_callback` asks a method of yours with the Z85 of the key; `recv(copy=False)` gives a frame, and "
+    'its `get("User-Id")` the same key as text.',
+)
+VARIANT = "let each member have several keys, and an order that takes one of them away."
+LIMIT = "whoever is removed gets no answers, and its connection stays open."
+WHY = "what would a member hear, who is removed and is connected, if you asked the authenticator alone?"
+
+STRANGER = "a stranger was let in"
+OPEN = "who has no keys was let in"
+KEPT = "a member was kept out"
+DESK = "the desk was asked for keys"
+BELIEVED = "a client was believed what it says of itself"
+LAST = "who came in last was taken for who asks"
+KEY = "the key was given for the name"
+FORM = "the reply is not the one of the contract"
+NO = "a member was told no"
+STAYED = "who was removed was still answered"
+UNTOLD = "who was removed got no reply"
+BACK = "who was removed was let in again"
+NEWCOMER = "who was added was kept out"
+OLD = "an old key still counted"
+DOOR = "the name was decided at the door"
+TEXT = "bytes were taken for text"
+LEFT = "a socket was left open"
+
+LABELS = {
+    STRANGER: "who decides whether a key may come in, if the server's options do not?",
+    OPEN: "which options make a socket a CURVE server, and when are they read?",
+    KEPT: "in which form does a key come to you, and in which form does it stand in your list?",
+    DESK: "which sockets inherit what you set, and on what did you set it?",
+    BELIEVED: "which part of a message can a client not choose?",
+    LAST: "to which connection does a name belong, and how many connections are there?",
+    KEY: "which way round is your list of members?",
+    FORM: "which frames does the contract want, and in which order?",
+    NO: "who is a member, after the orders that have come so far?",
+    STAYED: "how often is an authenticator asked about a connection, and how often do you look at your list?",
+    UNTOLD: "what does the contract want for a question of somebody who is no member any more?",
+    BACK: "which list does your authenticator look at, and who changes it?",
+    NEWCOMER: "which list does your authenticator look at, and who changes it?",
+    OLD: "how many keys does a member have, and what becomes of the one before?",
+    DOOR: "under which name is a connection known to you, and what if the list has another name for its key by now?",
+    TEXT: "who has promised that a question, or a name, can be decoded?",
+    LEFT: "who closes the sockets on the way out, and who stops the authenticator?",
+}
+
+EQUIVALENT: dict[str, str] = {}
+
+BEGIN = 2.0  # seconds in which a function that runs answers its first order
+SOON = 1.2  # seconds in which it does what nothing keeps it from
+TOLD = 0.3  # seconds in which it is known that it has ended
+HANDS, GONE = zmq.EVENT_HANDSHAKE_SUCCEEDED, zmq.EVENT_DISCONNECTED
+
+Pair = tuple[bytes, bytes]  # public, secret
+
+
+class Practice:
+    """The function under trial, its desk, and its members, by name."""
+
+    def __init__(self, scene: Scene, count: int) -> None:
+        self.scene, self.opened = scene, contextlib.ExitStack()
+        first, *names = scene.words(count + 1)
+        self.keys, self.pairs = zmq.curve_keypair(), {name: zmq.curve_keypair() for name in names}
+        self.names, self.first = names, first
+        self.front, self.door = scene.stage.endpoint("front"), scene.stage.endpoint("desk")
+        members = {name: pair[0] for name, pair in self.pairs.items()}
+        self.answer = scene.answer(Call((self.front, self.door, self.keys, members)))
+
+    def __enter__(self) -> Self:
+        """Return when the first order has been answered: then it is bound."""
+        self.answer.begun()
+        with self.opened:
+            self.desk = self.socket("desk", zmq.REQ)
+            self._let_in(self.desk, self.door, BEGIN, DESK, "The desk has no keys, and its connection was refused.")
+            self.order(b"add", self.first, zmq.curve_keypair()[0])
+            self.opened = self.opened.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.opened.close()
+
+    def socket(self, who: str, kind: int, **options: Any) -> Any:
+        context = trace.Context(self.scene.recording, who)
+        self.opened.callback(context.term)
+        socket = context.socket(kind)
+        self.opened.callback(socket.close, 0)
+        for option, value in options.items():
+            setattr(socket, option, value)
+        return socket
+
+    def order(self, *frames: bytes) -> None:
+        """The desk gives an order, which holds on return."""
+        self.desk.send_multipart(frames)
+        reply = self._hears(self.desk, BEGIN, f"the desk's order {frames[0]!r}")
+        if reply != [b"ok"]:
+            raise NotYet(FORM, f"The desk's order {frames[0]!r} was answered by {reply!r:.90}, not by [b'ok'].")
+
+    def keyed(self, pair: Pair) -> dict[str, Any]:
+        """The options of a client with these keys."""
+        return {"curve_serverkey": self.keys[0], "curve_publickey": pair[0], "curve_secretkey": pair[1]}
+
+    def client(self, name: bytes, label: str = KEPT, pair: Pair | None = None, **options: Any) -> Any:
+        """Somebody who is to be let in."""
+        socket = self.socket(name.decode(), zmq.REQ, **self.keyed(pair or self.pairs[name]), **options)
+        told = f"{name.decode()!r} knocked with the key that the list has for it by now, and was kept out."
+        self._let_in(socket, self.front, SOON, label, told)
+        return socket
+
+    def stranger(self, who: str, label: str, what: str, **options: Any) -> None:
+        """Somebody who is to be kept out."""
+        socket = self.socket(who, zmq.REQ, **options)
+        said = self._knock(socket, self.front, SOON)
+        if said == "in":
+            raise NotYet(label, f"Somebody knocked {what}, and was let in.")
+        if said != "out":
+            self._ended()
+            raise TookTooLong(f"{self.answer.stood()}, and somebody knocked at the front {what}")
+        socket.close()
+
+    def ask(self, socket: Any, name: bytes, question: bytes, wrong: dict[bytes, str] | None = None) -> None:
+        """A member asks; its reply has its name. `wrong`: first frames that would be wrong, and the label of each."""
+        got = self._asked(socket, question)
+        if got == [name, question]:
+            return
+        told = f"{name!r} asked {question!r}, and got {got!r:.120}."
+        known = {b"no": NO, **{other: LAST for other in self.names if other != name}, **(wrong or {})}
+        if (got == [b"no"] or got[1:] == [question]) and got[0] in known:
+            raise NotYet(known[got[0]], told)
+        if len(got) == 2 and got[0] in [pair[0] for pair in self.pairs.values()]:
+            raise NotYet(KEY, told)
+        raise NotYet(FORM, told)
+
+    def denied(self, socket: Any, label: str, question: bytes) -> None:
+        """Somebody who is no member any more asks."""
+        socket.send(question)
+        got = self._hears(socket, SOON, "", untold=True)
+        told = f"Somebody who is no member any more asked {question!r}, and got {got!r:.120}."
+        if got == [b"no"]:
+            return
+        if not got:
+            raise NotYet(UNTOLD, f"Somebody who is no member any more asked {question!r}, and got no reply.")
+        raise NotYet(label if question in got else FORM, told)
+
+    def end(self) -> None:
+        self.order(b"end")
+        [outcome] = self.answer.outcomes(SOON)
+        if outcome.error:
+            unexpected(outcome)
+        if outcome.left_open:
+            raise NotYet(LEFT, "Your function had returned, and a socket of its Context was still open.")
+        if outcome.value is not None:
+            unexpected(outcome)
+
+    def _asked(self, socket: Any, question: bytes) -> list[bytes]:
+        socket.send(question)
+        return self._hears(socket, SOON, f"the question {question!r}")
+
+    def _hears(self, socket: Any, seconds: float, what: str, untold: bool = False) -> list[bytes]:
+        if self.answer.until(lambda: socket.poll(0), seconds, after=TOLD):
+            frames: list[bytes] = socket.recv_multipart()
+            return frames
+        self._ended()
+        if untold:
+            return []
+        raise TookTooLong(f"{self.answer.stood()}, and {what} was not answered")
+
+    def _knock(self, socket: Any, endpoint: str, seconds: float) -> str:
+        with socket.get_monitor_socket(HANDS | GONE) as monitor:
+            socket.connect(endpoint)
+            there = self.answer.until(lambda: monitor.poll(0), seconds, after=TOLD)
+            event = recv_monitor_message(monitor)["event"] if there else None
+            socket.disable_monitor()
+        return {HANDS: "in", GONE: "out"}.get(event, "") if event is not None else ""
+
+    def _let_in(self, socket: Any, endpoint: str, seconds: float, label: str, told: str) -> None:
+        said = self._knock(socket, endpoint, seconds)
+        if said == "out":
+            raise NotYet(label, told)
+        if not said:
+            self._ended()
+            raise TookTooLong(f"{self.answer.stood()}, and nobody let in who knocked")
+
+    def _ended(self) -> None:
+        """That the function has ended is the better reason for silence."""
+        if not (outcome := self.answer.ended()):
+            return
+        if outcome.error in ("UnicodeDecodeError", "UnicodeEncodeError"):
+            raise NotYet(TEXT, f"Your function raised {outcome.error}: {outcome.message:.90}.")
+        unexpected(outcome)
+
+
+def members_and_strangers(scene: Scene) -> None:
+    """members who ask, some under false names, and strangers at the door"""
+    one, two, three, four, five, six = scene.words(6)
+    with Practice(scene, 3) as practice:
+        ann, ben, cleo = practice.names
+        practice.stranger("nobody", OPEN, "without any keys")
+        practice.stranger("keys", STRANGER, "with keys that are no member's", **practice.keyed(zmq.curve_keypair()))
+        first = practice.client(ann, routing_id=ann)
+        practice.ask(first, ann, one)
+        second = practice.client(ben, routing_id=cleo)  # nobody else has this one: a REP would not hear the second
+        practice.ask(second, ben, two, {cleo: BELIEVED})
+        practice.ask(first, ann, three)
+        practice.stranger("plain", OPEN, "with a name and a password", plain_username=ann, plain_password=four)
+        practice.ask(second, ben, ann, {ann: BELIEVED, cleo: BELIEVED})
+        practice.ask(first, ann, b"\xff" + four + b"\0")
+        third = practice.client(cleo)
+        practice.ask(third, cleo, five)
+        practice.ask(first, ann, b"")
+        practice.ask(second, ben, six, {cleo: BELIEVED})
+        practice.end()
+
+
+def the_list_changes(scene: Scene) -> None:
+    """members who are removed, added and renamed, and a key that is replaced, while they are connected"""
+    one, two, three, four, five, six, seven = scene.words(7)
+    with Practice(scene, 5) as practice:
+        ann, ben, cleo, dora, emma = practice.names
+        first, second, fourth = practice.client(ann), practice.client(ben), practice.client(dora)
+        practice.ask(first, ann, one)
+        practice.ask(second, ben, two)
+        practice.ask(fourth, dora, three)
+        practice.order(b"remove", ben)
+        practice.denied(second, STAYED, three)
+        practice.ask(first, ann, four)
+        practice.stranger("removed", BACK, "whose name had been removed", **practice.keyed(practice.pairs[ben]))
+
+        newcomer, pair = b"\xe9" + five, zmq.curve_keypair()
+        practice.stranger("early", STRANGER, "with a pair of keys that is no member's yet", **practice.keyed(pair))
+        practice.order(b"add", newcomer, pair[0])
+        practice.pairs[newcomer] = pair
+        third = practice.socket("newcomer", zmq.REQ, **practice.keyed(pair))
+        practice._let_in(third, practice.front, SOON, NEWCOMER, "Somebody was added, knocked, and was kept out.")
+        practice.ask(third, newcomer, six)
+
+        old, new = practice.pairs[ann], zmq.curve_keypair()
+        practice.order(b"add", ann, new[0])
+        practice.pairs[ann] = new
+        practice.denied(first, OLD, seven)
+        practice.stranger("old key", OLD, "with a key that had been replaced", **practice.keyed(old))
+        practice.ask(practice.client(ann, NEWCOMER), ann, one)
+
+        practice.order(b"remove", dora)
+        practice.order(b"add", ben, practice.pairs[dora][0])
+        practice.ask(fourth, ben, two, {dora: DOOR, b"no": DOOR})
+        practice.ask(practice.client(cleo), cleo, three)
+        practice.order(b"remove", scene.words(1)[0] + b" nobody")
+        practice.ask(practice.client(emma), emma, four)
+        practice.end()
+
+
+TRY = members_and_strangers
+SCENES = (members_and_strangers, the_list_changes)
