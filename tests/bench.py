@@ -24,7 +24,7 @@ import zmq  # noqa: E402
 
 from diagrams import trace  # noqa: E402
 from diagrams.recording import Recording  # noqa: E402
-from patterns import load_balancing  # noqa: E402
+from patterns import load_balancing, paranoid_pirate  # noqa: E402
 from patterns.clone import PAIRS, Replica, Server  # noqa: E402
 from patterns.majordomo import CLIENT, READY, REPLY, WORKER, Client, broker, worker  # noqa: E402
 from patterns.shell import AT_ONCE, NEVER, Close, Effect, Open, Result, Send, arun, run, serve  # noqa: E402
@@ -152,6 +152,60 @@ def many_through_majordomo(stage: Stage) -> Callable[[], float]:
     stage.spawn("bench:echoes", stage.endpoint("front"), WORKERS)
     head = (b"", CLIENT, b"echo")
     return lambda: float(stage.spawn("bench:ask_many", stage.endpoint("front"), *head).result(WAIT))
+
+
+# -- processor time of who stands between -------------------------------------------------------------------------
+
+
+def paid(pid: int) -> float:
+    """Seconds of processor time that a process has had, all its threads together (Linux: its own clock)."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def dealers(ctx: Any, endpoint: str, count: int) -> None:
+    """So many workers of PPP in one loop; each gives back what it gets, and a heartbeat for a heartbeat."""
+    with several(ctx, zmq.DEALER, endpoint, count) as poller:
+        for sock, _ in poller.sockets:
+            sock.send(paranoid_pirate.READY)
+        while True:
+            for sock, _ in poller.poll():
+                sock.send_multipart(sock.recv_multipart())
+
+
+def passing(ctx: Any, frontend: str, backend: str) -> None:
+    """The frames of PPP through a bare loop that decides nothing: each request goes to the worker that spoke last."""
+    with ctx.socket(zmq.ROUTER) as front, ctx.socket(zmq.ROUTER) as back:
+        front.bind(frontend)
+        back.bind(backend)
+        poller = zmq.Poller()
+        poller.register(front, zmq.POLLIN)
+        poller.register(back, zmq.POLLIN)
+        worker, *_ = back.recv_multipart()
+        while True:
+            for sock, _ in poller.poll():
+                if sock is front:
+                    back.send_multipart([worker, *front.recv_multipart()])
+                else:
+                    worker, *frames = back.recv_multipart()
+                    if len(frames) > 1:  # no READY
+                        front.send_multipart(frames)
+
+
+def paying(middle: Any) -> Way:
+    """Requests a second of the processor time of `middle`, two ROUTERs between clients and workers of PPP."""
+
+    def way(stage: Stage) -> Callable[[], float]:
+        between = stage.spawn(middle, *ends(stage, "front", "back"))
+        stage.spawn("bench:dealers", stage.endpoint("back"), WORKERS)
+
+        def turn() -> float:
+            before = paid(between.pid)
+            stage.spawn("bench:ask_many", stage.endpoint("front"), b"").result(WAIT)
+            return MANY / (paid(between.pid) - before)
+
+        return turn
+
+    return way
 
 
 # -- a state and its replica --------------------------------------------------------------------------------------
@@ -350,6 +404,7 @@ ROWS: list[tuple[str, Way, Callable[[], Stage], Way]] = [
     ("... traced to untraced", through_majordomo, traced, through_majordomo),
     ("load balancing to REQ/REP through zmq.proxy", through_load_balancing, Stage, through_proxy),
     ("Majordomo to zmq.proxy, many in flight", many_through_majordomo, Stage, many_through_proxy),
+    ("Paranoid Pirate to a bare loop, CPU time", paying(paranoid_pirate.queue), Stage, paying("bench:passing")),
     ("clone, updates to bare PUB/SUB", updates_of_clone, Stage, updates_bare),
     ("clone, snapshot to bare DEALER/ROUTER", snapshots_of_clone, Stage, snapshots_bare),
     ("a core under asyncio to one that blocks", under("awaiting", 1), Stage, under("blocking", 1)),
