@@ -8,6 +8,7 @@ import contextlib
 from typing import Any, Self
 
 import zmq
+from zmq.utils import z85
 from zmq.utils.monitor import recv_monitor_message
 
 from diagrams import trace
@@ -76,16 +77,22 @@ HANDS, GONE = zmq.EVENT_HANDSHAKE_SUCCEEDED, zmq.EVENT_DISCONNECTED
 Pair = tuple[bytes, bytes]  # public, secret
 
 
+def pair(scene: Scene) -> Pair:
+    """Keys that are drawn for this run, as all else is."""
+    secret = z85.encode(scene.random.randbytes(32))
+    return zmq.curve_public(secret), secret
+
+
 class Practice:
     """The function under trial, its desk, and its members, by name."""
 
     def __init__(self, scene: Scene, count: int) -> None:
         self.scene, self.opened = scene, contextlib.ExitStack()
         first, *names = scene.words(count + 1)
-        self.keys, self.pairs = zmq.curve_keypair(), {name: zmq.curve_keypair() for name in names}
+        self.keys, self.pairs = pair(scene), {name: pair(scene) for name in names}
         self.names, self.first = names, first
         self.front, self.door = scene.stage.endpoint("front"), scene.stage.endpoint("desk")
-        members = {name: pair[0] for name, pair in self.pairs.items()}
+        members = {name: public for name, (public, _) in self.pairs.items()}
         self.answer = scene.answer(Call((self.front, self.door, self.keys, members)))
 
     def __enter__(self) -> Self:
@@ -94,7 +101,7 @@ class Practice:
         with self.opened:
             self.desk = self.socket("desk", zmq.REQ)
             self._let_in(self.desk, self.door, BEGIN, DESK, "The desk has no keys, and its connection was refused.")
-            self.order(b"add", self.first, zmq.curve_keypair()[0])
+            self.order(b"add", self.first, pair(self.scene)[0])
             self.opened = self.opened.pop_all()
         return self
 
@@ -117,13 +124,13 @@ class Practice:
         if reply != [b"ok"]:
             raise NotYet(FORM, f"The desk's order {frames[0]!r} was answered by {reply!r:.90}, not by [b'ok'].")
 
-    def keyed(self, pair: Pair) -> dict[str, Any]:
+    def keyed(self, keys: Pair) -> dict[str, Any]:
         """The options of a client with these keys."""
-        return {"curve_serverkey": self.keys[0], "curve_publickey": pair[0], "curve_secretkey": pair[1]}
+        return {"curve_serverkey": self.keys[0], "curve_publickey": keys[0], "curve_secretkey": keys[1]}
 
-    def client(self, name: bytes, label: str = KEPT, pair: Pair | None = None, **options: Any) -> Any:
+    def client(self, name: bytes, label: str = KEPT, **options: Any) -> Any:
         """Somebody who is to be let in."""
-        socket = self.socket(name.decode(), zmq.REQ, **self.keyed(pair or self.pairs[name]), **options)
+        socket = self.socket(name.decode(), zmq.REQ, **self.keyed(self.pairs[name]), **options)
         told = f"{name.decode()!r} knocked with the key that the list has for it by now, and was kept out."
         self._let_in(socket, self.front, SOON, label, told)
         return socket
@@ -148,7 +155,7 @@ class Practice:
         known = {b"no": NO, **{other: LAST for other in self.names if other != name}, **(wrong or {})}
         if (got == [b"no"] or got[1:] == [question]) and got[0] in known:
             raise NotYet(known[got[0]], told)
-        if len(got) == 2 and got[0] in [pair[0] for pair in self.pairs.values()]:
+        if len(got) == 2 and got[0] in [public for public, _ in self.pairs.values()]:
             raise NotYet(KEY, told)
         raise NotYet(FORM, told)
 
@@ -217,7 +224,7 @@ def members_and_strangers(scene: Scene) -> None:
     with Practice(scene, 3) as practice:
         ann, ben, cleo = practice.names
         practice.stranger("nobody", OPEN, "without any keys")
-        practice.stranger("keys", STRANGER, "with keys that are no member's", **practice.keyed(zmq.curve_keypair()))
+        practice.stranger("keys", STRANGER, "with keys that are no member's", **practice.keyed(pair(scene)))
         first = practice.client(ann, routing_id=ann)
         practice.ask(first, ann, one)
         second = practice.client(ben, routing_id=cleo)  # nobody else has this one: a REP would not hear the second
@@ -247,15 +254,15 @@ def the_list_changes(scene: Scene) -> None:
         practice.ask(first, ann, four)
         practice.stranger("removed", BACK, "whose name had been removed", **practice.keyed(practice.pairs[ben]))
 
-        newcomer, pair = b"\xe9" + five, zmq.curve_keypair()
-        practice.stranger("early", STRANGER, "with a pair of keys that is no member's yet", **practice.keyed(pair))
-        practice.order(b"add", newcomer, pair[0])
-        practice.pairs[newcomer] = pair
-        third = practice.socket("newcomer", zmq.REQ, **practice.keyed(pair))
+        newcomer, keys = b"\xe9" + five, pair(scene)
+        practice.stranger("early", STRANGER, "with a pair of keys that is no member's yet", **practice.keyed(keys))
+        practice.order(b"add", newcomer, keys[0])
+        practice.pairs[newcomer] = keys
+        third = practice.socket("newcomer", zmq.REQ, **practice.keyed(keys))
         practice._let_in(third, practice.front, SOON, NEWCOMER, "Somebody was added, knocked, and was kept out.")
         practice.ask(third, newcomer, six)
 
-        old, new = practice.pairs[ann], zmq.curve_keypair()
+        old, new = practice.pairs[ann], pair(scene)
         practice.order(b"add", ann, new[0])
         practice.pairs[ann] = new
         practice.denied(first, OLD, seven)
