@@ -142,7 +142,7 @@ class Practice:
         if said == "in":
             raise NotYet(label, f"Somebody knocked {what}, and was let in.")
         if said != "out":
-            self._ended()
+            self._ended("who knocked")
             raise TookTooLong(f"{self.answer.stood()}, and somebody knocked at the front {what}")
         socket.close()
 
@@ -162,7 +162,7 @@ class Practice:
     def denied(self, socket: Any, label: str, question: bytes) -> None:
         """Somebody who is no member any more asks."""
         socket.send(question)
-        got = self._hears(socket, SOON, "", untold=True)
+        got = self._hears(socket, SOON, f"the question {question!r}", untold=True)
         told = f"Somebody who is no member any more asked {question!r}, and got {got!r:.120}."
         if got == [b"no"]:
             return
@@ -188,7 +188,7 @@ class Practice:
         if self.answer.until(lambda: socket.poll(0), seconds, after=TOLD):
             frames: list[bytes] = socket.recv_multipart()
             return frames
-        self._ended()
+        self._ended(what)
         if untold:
             return []
         raise TookTooLong(f"{self.answer.stood()}, and {what} was not answered")
@@ -206,16 +206,18 @@ class Practice:
         if said == "out":
             raise NotYet(label, told)
         if not said:
-            self._ended()
+            self._ended("who knocked")
             raise TookTooLong(f"{self.answer.stood()}, and nobody let in who knocked")
 
-    def _ended(self) -> None:
+    def _ended(self, what: str) -> None:
         """That the function has ended is the better reason for silence."""
         if not (outcome := self.answer.ended()):
             return
         if outcome.error in ("UnicodeDecodeError", "UnicodeEncodeError"):
             raise NotYet(TEXT, f"Your function raised {outcome.error}: {outcome.message:.90}.")
-        unexpected(outcome)
+        if outcome.error:
+            unexpected(outcome)
+        raise NotYet(FORM, f"Your function returned {outcome.value!r:.60}, and {what} was not answered.")
 
 
 def members_and_strangers(scene: Scene) -> None:
