@@ -10,7 +10,7 @@
 
 Frames: [TASK][task] or [STOP] is answered [ACCEPTED][how many so far] or [REFUSED]; inside go [number][task],
 [number][result] and [KILL]. SIGTERM says the same as STOP, in a main thread: `play.py` uses another, hence `stop`.
-Left out: to give what a dead worker had to another; a line with an end; a worker that leaves by itself.
+Left out: to give what a dead worker had to another; a line with an end; half-open connections; a worker that leaves.
 Copy alone; from the shell with `play.py`. Source: the ZeroMQ Guide, chapter 2, "Handling Errors and ETERM".
 """
 
