@@ -228,7 +228,7 @@ class Wire:
             return self._counts[direction]
 
     def carried(self, direction: Direction) -> bytes:
-        """What has gone this way, behind the greeting, over connections of which the wire understands nothing."""
+        """Every byte that has gone this way, greetings too, over connections of which the wire understands nothing."""
         _check(direction, (1,))
         with self._changed:
             return bytes(self._carried[direction])
@@ -416,7 +416,8 @@ class _Flow:
             raw, frames = bytes(self.inbox), None
             self.inbox.clear()
             with self.wire._changed:
-                self.wire._carried[self.direction] += raw
+                self.wire._carried[self.direction] += self.greeting + raw
+            self.greeting = b""
         else:
             raw, frames = self.take()
         if frames is None:
