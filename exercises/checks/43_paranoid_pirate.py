@@ -18,11 +18,11 @@ HINTS = (
     "Most of what your queue has to do the lesson's does already, in other frames. Which frames would you have to show "
     "to its `receive`, and what would you have to do with the frames of its effects?",
     "Take version and type off what comes from a worker, and put them before what goes to one: heartbeats leave "
-    "through `tick`, requests through `receive`. `self.workers` tells whom the core knows; `pays` of what stands there, "
-    "whether a reply is owed.",
+    "through `tick`, requests through `receive`. `self.workers` tells whom the core knows; `pays` of what stands "
+    "there, whether a reply is owed.",
     "Three things from a worker are in order: READY, and HEARTBEAT and an owed REPLY of one that is known. For all "
-    "else take the sender out of `self.workers` and of `self.idle`, and answer it; the lesson's core never hears of it. The "
-    "answer is [name][PPP2][5].",
+    "else take the sender out of `self.workers` and of `self.idle`, and answer it by [name][PPP2][5]; the lesson's "
+    "core never hears of it.",
 )
 VARIANT = "let a worker name its version in READY, and let the queue speak 1 with the old ones and 2 with the new."
 LIMIT = "a worker that is told UNKNOWN while it has a job loses that job, and its client asks again."
