@@ -404,6 +404,7 @@ def odd(scene: Scene) -> None:
     """messages that are none, and a core that stood still"""
     name, other = scene.words(2)
     one, two = scene.random.sample(range(10, 1000), 2)
+    big, many = scene.random.randrange(10**11, 10**12 - 1), scene.random.randrange(10**5, 10**6 - 1)
     with _ear(scene) as (ear, unit):
         none = [(name,), (name, b"7"), (name, b"7", b"1", b""), (b"", b"7", b"1"), (name, b"", b"1"), (name, b"7", b"")]
         none += [
@@ -420,7 +421,8 @@ def odd(scene: Scene) -> None:
             (name, b"\xff", b"1"),
         ]
         words = [Word((1 + i / 32) * unit, frames) for i, frames in enumerate(none)]
-        words += _words(unit, (0.25, name, 5, one), (0.75, other, 1, two), (1.75, name, 6, two), (9.0, name, 7, one))
+        words += _words(unit, (0.25, name, 5, one), (1.75, name, 6, two), (9.0, name, 7, one))
+        words += _words(unit, (0.75, other, big, many), (1.5, other, big + 1, many + 1))
         ear.play(words, 40 * unit, still=(2.0 * unit, 16.0 * unit))
 
 

@@ -32,8 +32,8 @@ class Listener:
         if [len(frames), *map(digits, frames[1:], (12, 6))] != [3, True, True] or not frames[0]:
             return []
         name, number, capacity = frames[0], int(frames[1]), int(frames[2])
-        before, _, had, stale = self.known.get(name, (-1, now, None, False))
-        if number < before:
+        before, _, had, stale = self.known.get(name, (None, now, None, False))
+        if before is not None and number < before:
             return []
         self.known[name] = number, now, capacity, False
         self.wind()
@@ -45,7 +45,7 @@ class Listener:
 
 
 def digits(frame, most):
-    return 0 < len(frame) <= most and frame.isdigit()  # of bytes, only those of ASCII
+    return len(frame) <= most and frame.isdigit()  # of bytes, only those of ASCII
 
 
 def listener(ctx, places, stale, gone, shell):

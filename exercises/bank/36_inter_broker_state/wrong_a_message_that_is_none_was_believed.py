@@ -33,8 +33,8 @@ class Listener:
             name, number, capacity = frames[0], int(frames[1]), int(frames[2])
         except (ValueError, IndexError):
             return []
-        before, _, had, stale = self.known.get(name, (-1, now, None, False))
-        if number <= before:
+        before, _, had, stale = self.known.get(name, (None, now, None, False))
+        if before is not None and number <= before:
             return []
         self.known[name] = number, now, capacity, False
         self.wind()
@@ -46,7 +46,7 @@ class Listener:
 
 
 def digits(frame, most):
-    return 0 < len(frame) <= most and frame.isdigit()  # of bytes, only those of ASCII
+    return len(frame) <= most and frame.isdigit()  # of bytes, only those of ASCII
 
 
 def listener(ctx, places, stale, gone, shell):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: a copy made its broker young again.
+# Not yet: an older word replaced a newer one.
 
 import zmq
 
