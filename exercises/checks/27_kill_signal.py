@@ -71,6 +71,7 @@ EQUIVALENT: dict[str, str] = {}
 SETTLED = 0.1  # seconds in which a subscription arrives that has left
 PATIENCE = 2.5  # seconds in which a busy machine does what nothing keeps it from
 QUIET = 0.2  # seconds without a result
+LONG_GOODBYE = 0.5  # seconds that a worker takes to go
 LINGERS = 0.08  # seconds in which a sink that should stay has not left
 STEP = 0.01  # seconds from one look at a waiting answer to the next
 
@@ -218,9 +219,9 @@ class Hall(Table):
             label = NOBODY
         raise NotYet(label, f"{when}, and {PATIENCE:g} s later {names} had not got KILL.")
 
-    def stays(self, when: str) -> None:
+    def stays(self, when: str, seconds: float = LINGERS) -> None:
         """It does not leave yet."""
-        if self.until(lambda: self.gone, LINGERS):
+        if self.until(lambda: self.gone, seconds):
             self.unexpected(LEFT, f"{when}, and your function had returned.")
 
     def returned(self, wanted: Sequence[int], label: str = RESULT) -> None:
@@ -275,11 +276,13 @@ def a_day(scene: Scene) -> None:
         if not hall.heard(late, PATIENCE):
             if hall.gone:
                 hall.unexpected(LEFT, "Ann and Ben were still there when Cleo came, and your function had returned.")
-            raise NotYet(LATE, "Cleo subscribed when Ann and Ben had got KILL and were still there; she never got it.")
+            raise NotYet(
+                LATE, "Cleo subscribed when Ann and Ben had got KILL and were still there; she did not get it."
+            )
         hall.workers[0].leaves()
         hall.stays("Ann had gone, and Ben and Cleo were still there")
         hall.workers[1].leaves()
-        hall.stays("Ann and Ben had gone, and Cleo was still there")
+        hall.stays("Ann and Ben had gone, and Cleo was still there", LONG_GOODBYE)
         hall.returned([*numbers, last])
 
 

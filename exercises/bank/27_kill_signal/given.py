@@ -20,8 +20,8 @@ def sink(ctx, results, control, grace):
     SIGTERM may come again; only the first one counts. Be ready for it before you bind.
 
     Then, and not before, send KILL, so that every worker gets it: those that are there, and those that
-    come while others are still there. To get it more than once does a worker no harm. It will go soon
-    afterwards. When the last one has gone, or at once if none is there, return {number: result}, int and
+    come while others are still there. To get it more than once does a worker no harm, and it may take its
+    time to go. When the last one has gone, or at once if none is there, return {number: result}, int and
     bytes, with all results that have come. Leave no socket open.
 
     This function runs in the main thread. Where there is nothing to do but to wait, wait, and do not
