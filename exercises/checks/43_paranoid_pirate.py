@@ -115,7 +115,12 @@ class Desk(Clock):
             event = self.says(ENTRY, self._title(end), frames)
             peer = next((p for p, e in self._sides.items() if e == end and frames[:1] == [p.encode()]), "")
             if not peer:
-                raise NotYet(BEYOND, f"This left for {end.removeprefix('inproc://') or 'nobody'}: {frames!r}.", event)
+                client = any(frames[:1] == [p.encode()] for p, e in self._sides.items() if e == FRONT)
+                raise NotYet(
+                    CLIENT if client and end == BACK else BEYOND,
+                    f"This left for {end.removeprefix('inproc://') or 'nobody'}: {frames!r}.",
+                    event,
+                )
             self.heard.setdefault(peer, []).append(frames[1:])
             self.events[peer] = event
             sure = [f if isinstance(f, bytes) else f.encode() for f in frames[1:]]
