@@ -44,6 +44,7 @@ IGNORED = "what came after SIGTERM did not count"
 RESULT = "what it returned is not what was brought"
 BUSY = "it was busy while it had only to wait"
 FRAMES = "something else than KILL was published"
+UNTAKEN = "the results were not taken"
 OPEN = "a socket was left open"
 EXCHANGED = "it connected where it had to bind"
 
@@ -62,11 +63,15 @@ LABELS = {
     RESULT: "what is a key of that dictionary, and what its value?",
     BUSY: "what does the poller say the next time, of something that you have seen and not taken away?",
     FRAMES: "which frames does KILL have?",
+    UNTAKEN: "which type of socket receives what a PUSH sends?",
     OPEN: "who closes the sockets when your function is done?",
     EXCHANGED: "who stays where it is, and who comes and goes?",
 }
 
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT = {
+    "line 24, more: 0": "a millisecond is as good as none",
+    "line 42, drop: signal.set_wakeup_fd(-1)": "no signal comes when the function has returned",
+}
 
 SETTLED = 0.1  # seconds in which a subscription arrives that has left
 PATIENCE = 2.5  # seconds in which a busy machine does what nothing keeps it from
@@ -85,7 +90,7 @@ class Worker:
         self.name = name
         self.socket = hall.context(name).socket(zmq.SUB)
         hall.closing.callback(self.leaves)
-        self.socket.subscribe(b"")
+        self.socket.subscribe(b"KILL")
         with self.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED) as monitor:
             self.socket.connect(hall.ends["control"])
             hall.until(lambda: monitor.poll(0), PATIENCE)
@@ -107,6 +112,7 @@ class Hall(Table):
     def __enter__(self) -> "Hall":
         super().__enter__()
         self.push = self.context("belt").socket(zmq.PUSH)
+        self.push.sndtimeo = round(PATIENCE * 1000)
         self.closing.callback(self.push.close, 0)
         self.push.connect(self.ends["results"])
         return self
@@ -122,7 +128,7 @@ class Hall(Table):
 
     def bring(self, *numbers: int) -> None:
         for number in numbers:
-            self.push.send_multipart([b"%d" % number, self.brought[number]])
+            self.send(b"%d" % number, self.brought[number])
 
     def day(self, count: int) -> list[int]:
         """So many tasks, and an order in which their results come."""
@@ -131,7 +137,15 @@ class Hall(Table):
         return self.scene.random.sample(range(1, count + 1), count)
 
     def says_how_many(self) -> None:
-        self.push.send_multipart([b"END", b"%d" % len(self.brought)])
+        self.send(b"END", b"%d" % len(self.brought))
+
+    def send(self, *frames: bytes) -> None:
+        try:
+            self.push.send_multipart(frames)
+        except zmq.Again:
+            self.alive()
+            happened = f"For {PATIENCE:g} s nobody took {frames!r} from the PUSH that brings results."
+            raise NotYet(UNTAKEN, happened) from None
 
     def sigterm(self) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -12,7 +12,7 @@ def sink(ctx, results, control, grace):
     results   bind a PULL here. Results come as [number][result], in any order, each once. How many there
               are to be is said once, [END][how many]: their numbers are 1 to that. END may come before
               the last result
-    control   bind an XPUB here. Workers subscribe, and go home when they get [KILL]
+    control   bind an XPUB here. Workers subscribe to KILL, and go home when they get [KILL]
     grace     seconds
 
     Collect until everything is there: END, and so many results; however long it takes. But SIGTERM may
