@@ -74,7 +74,7 @@ EQUIVALENT = {
 }
 
 SETTLED = 0.1  # seconds in which a subscription arrives that has left
-PATIENCE = 2.5  # seconds in which a busy machine does what nothing keeps it from
+PATIENCE = 2.0  # seconds in which a busy machine does what nothing keeps it from
 QUIET = 0.2  # seconds without a result
 LONG_GOODBYE = 0.5  # seconds that a worker takes to go
 LINGERS = 0.08  # seconds in which a sink that should stay has not left
@@ -123,6 +123,7 @@ class Hall(Table):
         super().alive()
 
     def come(self, *names: str) -> None:
+        """Workers, one after the other; what they have sent has arrived when the last one is there."""
         self.workers += [Worker(self, name) for name in names]
         threading.Event().wait(SETTLED)
 
@@ -296,7 +297,7 @@ def a_day(scene: Scene) -> None:
         hall.workers[0].leaves()
         hall.stays("Ann had gone, and Ben and Cleo were still there")
         hall.workers[1].leaves()
-        hall.stays("Ann and Ben had gone, and Cleo was still there", LONG_GOODBYE)
+        hall.stays("Ann and Ben had gone, and Cleo was still there")
         hall.returned([*numbers, last])
 
 
@@ -355,6 +356,7 @@ def the_rest_in_time(scene: Scene) -> None:
         hall.bring(*rest)
         hall.says_how_many()
         hall.sent_home(ON, "After SIGTERM everything that was missing came")
+        hall.stays("Ann had got KILL and was still there", LONG_GOODBYE)
         hall.returned([first, *rest], IGNORED)
 
 
