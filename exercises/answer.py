@@ -40,6 +40,7 @@ _OURS: set[int] = set()  # the Contexts in which a socket may be opened without 
 BEGINS, ENDS = "begins", "ends"  # what is noted of a call
 SET = "an option on its caller's Context"
 Before = tuple[list[threading.Thread], dict[int, Any]]  # the threads that ran, and the Context's options
+NEW = ".new"  # ends the path of a file that is not ready yet
 OWN = ".own"  # ends the path of a file that tells of a socket in another Context
 
 
@@ -84,8 +85,9 @@ def perform(ctx: zmq.Context[Any], source: str, entry: str, calls: Sequence[Call
     """
     note = getattr(ctx, "note", lambda name, kind: None)
     _watch(ctx, dump + OWN)
-    stack = open(dump, "w")  # it must outlive this function's other work
+    stack = open(dump + NEW, "w")  # it must outlive this function's other work
     faulthandler.register(signal.SIGUSR1, stack, all_threads=False)
+    os.rename(dump + NEW, dump)  # whoever sees it may send the signal, which would have ended us before
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
     _limit_memory()

@@ -325,9 +325,8 @@ class Answer:
         text, until, ended = lines(self._scene._source), time.monotonic() + 0.5, self.process.done
         known = 0  # bytes of the file that were told before
         if not ended:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 known = os.path.getsize(self.dump)
-            with contextlib.suppress(ProcessLookupError):
                 os.kill(self.process.pid, signal.SIGUSR1)
         while True:
             with contextlib.suppress(FileNotFoundError):  # it has not begun
