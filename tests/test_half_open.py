@@ -16,7 +16,7 @@ import pytest
 import zmq
 from sockets import MS, WAIT
 
-from patterns import clone, heartbeats, last_value_cache, publish_subscribe, replay, slow_joiner, steering
+from patterns import clone, heartbeats, inter_broker, last_value_cache, publish_subscribe, replay, slow_joiner, steering
 from patterns.stage import Stage
 
 QUICK = 0.5  # seconds from one PING to the next here
@@ -87,6 +87,11 @@ def relay(to: str) -> Iterator[Relay]:
         (zmq.ROUTER, heartbeats, lambda ctx, to: heartbeats.peer(ctx, "kitchen", to)),
         (zmq.XPUB, clone, lambda ctx, to: clone.replica(ctx, updates=to, snapshots=NOWHERE, interval=QUICK / 5)),
         (zmq.XPUB, replay, lambda ctx, to: replay.subscriber(ctx, "tea", to, NOWHERE, interval=QUICK / 5)),
+        (
+            zmq.XPUB,
+            inter_broker,
+            lambda ctx, to: inter_broker.broker(ctx, "A", "B", place=lambda who, _: {"A": NOWHERE, "B": to}[who]),
+        ),
     ],
     ids=[
         "publish_subscribe.subscriber",
@@ -97,6 +102,7 @@ def relay(to: str) -> Iterator[Relay]:
         "heartbeats.peer",
         "clone.replica",
         "replay.subscriber",
+        "inter_broker.broker",
     ],
 )
 def test_who_listens_on_a_half_open_connection_makes_it_anew(
