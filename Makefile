@@ -1,12 +1,13 @@
-# make lab      JupyterLab at the first lesson; PORT=9000 chooses the port
-# make test     everything is checked: code, recipes, exercises, notebooks
-# make lint     only the quick checks
-# make browser  every notebook in a real browser, of which make test opens a few
-# make prove    every proof of the exercises, of which make test makes those without small mistakes
-# make index    writes what is made from the lessons: tables of README.md, the index, their pictures
-# make bench    how fast, as ratios measured in one run
-# make soak     ten thousand seeds for each recipe with an invariant
-# make lock     look for newer versions of what is pinned
+# make lab        JupyterLab at the first lesson; PORT=9000 chooses the port
+# make test       everything is checked: code, recipes, exercises, notebooks
+# make lint       only the quick checks
+# make browser    every notebook in a real browser, of which make test opens a few
+# make prove      every proof of the exercises, of which make test makes those without small mistakes
+# make index      writes what is made from the lessons: tables of README.md, the index, their pictures
+# make bench      how fast, as ratios measured in one run
+# make soak       ten thousand seeds for each recipe with an invariant
+# make strangers  a program in JavaScript speaks with recipes; needs Node.js
+# make lock       look for newer versions of what is pinned
 
 PYTHON = python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
@@ -21,7 +22,7 @@ LAB_OPTIONS = $(if $(SCREEN),,--no-browser) $(if $(PORT),--port=$(PORT) --Server
 # What is started a thousand times is compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: lab test lint browser prove index bench soak lock
+.PHONY: lab test lint browser prove index bench soak strangers lock
 
 lab: .venv/lab
 	.venv/bin/jupyter lab --allow-root --LabApp.default_url=/lab/tree/guide_notebooks/11_start_here.ipynb $(LAB_OPTIONS)
@@ -49,6 +50,10 @@ bench: .venv/test
 
 soak: .venv/test
 	.venv/bin/python tests/soak.py
+
+strangers: .venv/test
+	npm install --silent --no-save --prefix .venv zeromq@6.8.0
+	.venv/bin/pytest -p no:nbval tests/test_strangers.py
 
 lock: .venv/bin/python
 	$(PIP) uv
