@@ -196,7 +196,7 @@ def test_script_can_be_run(path: str) -> None:
 def test_ci_runs_make_test_and_once_a_week_what_takes_longer() -> None:
     assert 'exec make "${1:-test}"' in read(".ci/run")
     told = re.findall(r"(?m)^      - run: \.ci/run *(.*)$", read(".github/workflows/test.yml"))
-    assert told == ["", "browser", "prove"]
+    assert told == ["", "browser", "prove", "strangers"]
 
 
 @pytest.mark.parametrize(("cores", "processes"), [(1, 2), (2, 4), (64, 24)])
