@@ -13,7 +13,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from exercises.answer import Outcome
-from exercises.peers import GLANCE, Table, spun
+from exercises.peers import GLANCE, UNBOUND, Table, spun
 from exercises.scene import LOOK, NotYet, Scene, unexpected
 
 ENTRY = "sink"
@@ -65,11 +65,15 @@ LABELS = {
     FRAMES: "which frames does KILL have?",
     UNTAKEN: "which type of socket receives what a PUSH sends?",
     OPEN: "who closes the sockets when your function is done?",
+    UNBOUND: "which of the two endpoints has nobody who listens there?",
     EXCHANGED: "who stays where it is, and who comes and goes?",
 }
 
 EQUIVALENT = {
+    "line 11, swap: (ours, theirs)": "the two ends are alike",
+    "line 24, less: 1000": "it waits in smaller steps, up to the same end",
     "line 24, more: 0": "a millisecond is as good as none",
+    "line 36, more: 0": "a millisecond is as good as none",
     "line 42, drop: signal.set_wakeup_fd(-1)": "no signal comes when the function has returned",
 }
 
