@@ -32,6 +32,7 @@ REFUSED = "a refusal was not noticed"
 TAKES = "a port that takes connections was taken for nobody"
 HANGS_UP = "a silence was taken for a refusal"
 UNASKED = "a silent connection was held to stand, and nobody asked"
+LISTENS = "nobody listened, and a port was held to take connections"
 BREATHES = "somebody who takes connections was held to be gone"
 FORGOTTEN = "it was forgotten that a connection had stood"
 HELD = "a connection that had ended was held to stand"
@@ -43,12 +44,13 @@ ANY = "any message was taken for one of the topic"
 DEAF = "messages came and were not received"
 LAST = "the last message decided"
 WHOLE = "a topic was compared as a whole"
+WENT = "a message that had come was forgotten"
 IMPATIENT = "who answers was held to be frozen"
 ORDER = "the names were not in the order of the endpoints"
 NAME = "a name was given that is not among the eight"
 SHAPE = "it did not return a list with a name for each"
 EARLY = "it did not use its time"
-LONG = "it took the time for each endpoint"
+LONG = "it did not return in time"
 OPEN = "a socket was left open"
 
 LABELS = {
@@ -56,11 +58,12 @@ LABELS = {
     REFUSED: "what does the monitor tell of a connection whose handshake fails, and what comes next?",
     TAKES: "which event tells that somebody listens?",
     HANGS_UP: "who ended that connection, if anybody did?",
+    HELD: "which events can follow a handshake that succeeded?",
     UNASKED: "what does a monitor tell of a cable that carries nothing any more, and what can you set that asks?",
     BREATHES: "what does the monitor tell when the next connection is tried, and what if nobody listens?",
     FORGOTTEN: "what has to be remembered from before the last event?",
-    HELD: "which events can follow a handshake that succeeded?",
     AFTER: "had a handshake succeeded before the connection ended?",
+    LISTENS: "what does the monitor tell of each try to connect, and what if nobody listens?",
     IMPATIENT: "how long may an answer to a PING take?",
     LATE: "what does a socket go on doing when nobody listens, and for how long do you look?",
     BACK: "what may follow DISCONNECTED?",
@@ -69,11 +72,12 @@ LABELS = {
     ANY: "what makes a message one of the topic?",
     LAST: "a message of the topic has come, and then one of another topic: which name fits?",
     WHOLE: "what may stand behind the topic in the first frame?",
+    WENT: "a message of the topic has come, and then the connection ends: which is the first name that fits?",
     ORDER: "in which order do you build the list?",
     NAME: "which eight names does the contract have?",
     SHAPE: "what does the contract say about the list?",
     EARLY: "what if somebody comes after you have looked?",
-    LONG: "how long is the time for all endpoints together?",
+    LONG: "how long is the time for all endpoints together, and what do you still do when it is over?",
     OPEN: "who closes the sockets, and who the monitors?",
 }
 
@@ -109,6 +113,13 @@ CONFUSED = {
     ("gone", "nobody"): FORGOTTEN,
     ("frozen", "nobody"): FORGOTTEN,
     ("gone", "silent"): HELD,
+    ("gone", "other"): HELD,
+    ("frozen", "other"): UNASKED,
+    ("gone", "well"): ANY,
+    ("frozen", "well"): ANY,
+    ("gone", "frozen"): LISTENS,
+    ("gone", "mute"): LISTENS,
+    ("nobody", "mute"): LISTENS,
     ("gone", "refused"): AFTER,
     ("frozen", "refused"): AFTER,
     ("other", "silent"): FILTERED,
@@ -117,10 +128,11 @@ CONFUSED = {
     ("well", "other"): WHOLE,
     **{(was, "frozen"): IMPATIENT for was in ("well", "other", "silent")},
 }
+CABLE = {"gone": ("cut",), "frozen": ("freeze",), "back": ("cut", "heal")}  # what befalls it
 STRANGE = (zmq.PULL, zmq.PUSH, zmq.ROUTER, zmq.REP, zmq.PAIR)  # types that refuse a SUB
 
-EVERY = 0.1  # seconds from one message of a peer's to its next
-PAUSE = 0.1  # seconds that somebody is away, or that a connection has stood when it comes to an end
+PAUSE = 0.1  # seconds from one act of a peer's to its next
+LATEST = 0.2  # seconds that it waits for a subscription, or for a message to pass, before it goes
 SPARE = 0.5  # seconds after its time in which an answer has to return
 SHORT = 0.8  # of its time that an answer has to use
 
@@ -128,16 +140,16 @@ SHORT = 0.8  # of its time that an answer has to use
 class Peer:
     """Somebody at an endpoint, of whom `name` is true when the time is over.
 
-    plot  what happens to its cable at the first handshake, each act a PAUSE after the one before; or, for one that
-          comes late, after the beginning
+    plot  what it does from its first handshake on, each act a PAUSE after the one before; or, for one that comes late,
+          after the beginning. A str is done to its cable, once all that was sent has passed; bytes are the first frame
+          of a message, which is sent once there is a subscription, and the last in the plot again and again
     """
 
     def __init__(self, clinic: "Clinic", who: str, name: str, story: str = "") -> None:
         self.clinic, self.who, self.name, self.story = clinic, who, name, story
         scene, open_ = clinic.scene, clinic.opened
-        self.says: list[bytes] = []
-        self.plot: list[str] = []
-        self.due, self.heard = float("inf"), False
+        self.plot: list[str | bytes] = []
+        self.due, self.heard, self.sent = float("inf"), False, 0
         if name == "mute":
             self.endpoint = open_.enter_context(Mute()).endpoint
             return
@@ -152,13 +164,19 @@ class Peer:
         self.socket.bind("tcp://127.0.0.1:*")
         self.wire = scene.wire(self.socket.last_endpoint.decode())
         self.endpoint = self.wire.endpoint
-        if name in ("well", "other"):
-            first = clinic.topic + b" 7" * (story != "late") if name == "well" else clinic.other
-            self.says = [first, first if story != "late" else clinic.other]
-        self.plot = {"gone": ["cut"], "frozen": ["freeze"]}.get(name, ["cut", "heal"] if story == "back" else [])
+        match name, story:
+            case "well", "":
+                self.plot = [clinic.topic + b" 7"]
+            case "well", "late":
+                self.plot = ["heal", clinic.topic, clinic.word]
+            case "well", _:
+                self.plot = [clinic.topic, *CABLE[story]]
+            case _, "late":
+                self.plot = ["heal"]
+            case (("other" | "gone" | "frozen"), _):
+                self.plot = [clinic.others.pop(), *CABLE.get(story or name, ())]
         if name == "nobody" or story == "late":
             self.wire.cut()
-            self.plot = ["heal"] * (story == "late")
             self.due = clinic.began + 2 * PAUSE
 
     def look(self, now: float) -> None:
@@ -168,26 +186,40 @@ class Peer:
         if self.monitor.poll(0):
             self.monitor.recv_multipart()
             self.due = min(self.due, now + PAUSE)
-        if self.due > now:
+        if self.due > now or not self.plot:
             return
-        if self.plot:
-            getattr(self.wire, self.plot.pop(0))()
-            self.due = now + PAUSE if self.plot or self.says else float("inf")
-        elif self.says:
-            self.heard = self.heard or bool(self.socket.poll(0))
-            if self.heard:  # a subscription
-                self.socket.send_multipart([self.says[0], b"news"])
-                self.says[:-1] = []
-                self.due = now + EVERY
+        act, late = self.plot[0], now > self.due + LATEST
+        if isinstance(act, str):
+            if self.wire.count("back") < self.sent and not late:
+                return
+            getattr(self.wire, act)()
+            if self.story in CABLE and not self.wire.count("back"):  # nobody has asked it for anything in time
+                self.name = {"back": "silent"}.get(self.story, self.story)
+        elif self._subscribed():
+            kind = act.startswith(self.clinic.topic)
+            self.socket.send_multipart([act, self.clinic.word if kind else self.clinic.topic])
+            self.sent += 1
+        elif not late or isinstance(self.plot[-1], bytes):
+            return
+        if len(self.plot) > 1 or isinstance(act, str):
+            self.plot.pop(0)
+        self.due = now + PAUSE if self.plot else float("inf")
+
+    def _subscribed(self) -> bool:
+        self.heard = self.heard or bool(self.socket.poll(0))
+        return self.heard
 
 
 class Clinic:
-    """The answer under trial and its patients, each (name, story)."""
+    """The answer under trial and its patients, each (name, story).
+
+    others  first frames that are not of the topic, one for each patient that sends nothing else
+    """
 
     def __init__(self, scene: Scene, *cases: tuple[str, str]) -> None:
         self.scene, self.opened, self.began = scene, contextlib.ExitStack(), time.monotonic()
-        word, other, *self.words = scene.words(len(cases) + 2)
-        self.topic, self.other = word, scene.random.choice([word[:-1], other, word.upper(), b"x" + word])
+        self.topic, self.word, *self.words = scene.words(len(cases) + 2)
+        self.others = scene.random.sample([self.topic[:-1], b"x" + self.topic, self.topic.upper(), self.word], 4)
         self.seconds = round(scene.random.uniform(1.1, 1.3), 2)
         self.cases = scene.random.sample(cases, len(cases))
 
@@ -250,23 +282,31 @@ class Clinic:
         raise NotYet(label, f"{happened[0].upper()}{happened[1:]}.")
 
     def _told(self, peer: Peer) -> str:
-        return f"{peer.name!r}" + {"late": " (it came late)", "back": " (it went and came back)"}.get(peer.story, "")
+        return f"{peer.name!r}" + {
+            "late": " (it came late)",
+            "back": " (its message came, and then it went and came back)",
+            "gone": " (its message came, and then it went)",
+            "frozen": " (its message came, and then it froze)",
+        }.get(peer.story, "")
 
     def _label(self, peer: Peer, said: str) -> str:
         if peer.story == "late" and said in NEVER:
             return LATE
         if peer.story == "late" and (peer.name, said) == ("well", "other"):
             return LAST
+        lost = peer.name == "well" and peer.story in CABLE and said != "other"
+        if lost or (peer.story, said) == ("back", "silent"):
+            return WENT
         if peer.story == "back" and said in ("gone", "frozen", "refused", "nobody", "mute"):
             return BACK
         return CONFUSED.get((peer.name, said), "")
 
 
 def a_round(scene: Scene) -> None:
-    """one of each kind, some who come late, and some who go and come back"""
-    cases = [(name, "type" if name == "refused" else "") for name in NAMES]
-    late = [("silent", "late"), ("well", "late"), ("silent", "back"), ("other", "back")]
-    with Clinic(scene, *cases, ("refused", "mechanism"), *late) as clinic:
+    """one of each kind, and some who come late, go, freeze or come back"""
+    cases = [(name, {"refused": "type", "silent": "late"}.get(name, "")) for name in NAMES]
+    more = [("refused", "mechanism"), ("well", "late"), ("well", "gone"), ("well", "frozen"), ("other", "back")]
+    with Clinic(scene, *cases, *more) as clinic:
         clinic.judge()
 
 

@@ -23,6 +23,8 @@ def diagnose(ctx, endpoints, topic, seconds):
     "nobody"   nobody listens, and nobody ever did
 
     "The other side" is libzmq, and while its connection carries anything it answers a PING within 0.1 s.
+    Of one who refuses, a monitor may tell no more than CONNECTED and DISCONNECTED, and libzmq may not try it
+    again.
     Whatever changes at an endpoint changes in the first half of the time: somebody may come late, go, come
     back, or stop answering. Leave no socket open.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: it took the time for each endpoint.
+# Not yet: it did not return in time.
 
 import time
 
