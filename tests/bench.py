@@ -11,6 +11,7 @@ import random
 import statistics
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, aclosing, contextmanager
 from functools import partial
@@ -173,22 +174,23 @@ def dealers(ctx: Any, endpoint: str, count: int) -> None:
 
 
 def passing(ctx: Any, frontend: str, backend: str) -> None:
-    """The frames of PPP through a bare loop that decides nothing: each request goes to the worker that spoke last."""
+    """The frames of PPP through a bare loop: each request to a worker that is idle, and nothing is looked at."""
     with ctx.socket(zmq.ROUTER) as front, ctx.socket(zmq.ROUTER) as back:
         front.bind(frontend)
         back.bind(backend)
         poller = zmq.Poller()
         poller.register(front, zmq.POLLIN)
         poller.register(back, zmq.POLLIN)
-        worker, *_ = back.recv_multipart()
+        idle = deque[bytes]()
         while True:
-            for sock, _ in poller.poll():
-                if sock is front:
-                    back.send_multipart([worker, *front.recv_multipart()])
-                else:
-                    worker, *frames = back.recv_multipart()
-                    if len(frames) > 1:  # no READY
-                        front.send_multipart(frames)
+            ready = dict(poller.poll()) if idle else [back]
+            if back in ready:
+                worker, *frames = back.recv_multipart()
+                idle.append(worker)
+                if len(frames) > 1:  # no READY
+                    front.send_multipart(frames)
+            if front in ready:
+                back.send_multipart([idle.popleft(), *front.recv_multipart()])
 
 
 def paying(middle: Any) -> Way:

@@ -32,8 +32,10 @@ OLD = "a worker that spoke version 2 was not understood"
 CLIENT = "a client's message was taken for a worker's"
 BARE = "a message to a worker left without its version and type"
 LEAKED = "version and type were passed on to the client"
+ADDRESS = "the client's address was lost on the way to the worker"
 BODY = "a body that looks like something else was changed or lost"
 AS_READY = "a busy worker's heartbeat was taken for READY"
+UNREADY = "a READY of a worker that was known did not make it idle"
 WAITS = "a request that came while no worker was idle was lost"
 ORDER = "the request did not go to the worker that was idle for longest"
 UNPAID = "a reply that was owed did not reach its client"
@@ -41,7 +43,7 @@ NO_BEATS = "a worker heard no heartbeats"
 DEAD = "a request went to a worker whose time was over"
 IMMORTAL = "a silent worker went on hearing from the queue"
 EARLY = "a worker was taken for dead that was not"
-UNTOLD = "who was not known was told nothing"
+UNTOLD = "a word that was not in order was not answered with UNKNOWN"
 TAKEN = "who had not said READY was taken for a worker"
 PASSED_ON = "a reply that nobody owed was passed on"
 VERSION = "a READY of no version, or of another, was taken for one of version 2"
@@ -55,8 +57,10 @@ LABELS = {
     CLIENT: "on which of the two sockets does version 2 count?",
     BARE: "in which two methods does something leave for a worker, and through which of them have you put the header?",
     LEAKED: "what does a client's REQ expect behind its empty frame?",
+    ADDRESS: "what does a worker need, to answer whom it was asked by?",
     BODY: "which frames of a message are yours to look at?",
     AS_READY: "which messages of a worker say that it is free?",
+    UNREADY: "what does READY begin, whoever says it?",
     WAITS: "what does the lesson's core do with a request for which there is nobody yet?",
     ORDER: "who stands in the line of the idle, and where does a heartbeat leave it?",
     UNPAID: "which frames does the core expect of a reply, and which did you hand to it?",
@@ -161,15 +165,16 @@ class Desk(Clock):
 
     def job(self, worker: str, client: str, *body: bytes, lost: str = WAITS) -> None:
         """This worker must just have got this client's request."""
+        lost = BODY if [PPP2, HEARTBEAT] in self.heard.get(worker, []) else lost
         self.beats_aside()
         if self.heard == {worker: [[PPP2, REQUEST, client.encode(), b"", *body]]}:
             return
         for other, said in self.heard.items():
             if other != worker and any(body[0] in frames for frames in said):
                 self.blame(ORDER, f"{self.got(other)}, where {client}'s request was {worker}'s.", other)
-        self.wrong(worker, f"where {client}'s request {body!r} was due", lost)
+        self.wrong(worker, client, f"where {client}'s request {body!r} was due", lost)
 
-    def wrong(self, worker: str, where: str, lost: str) -> NoReturn:
+    def wrong(self, worker: str, client: str, where: str, lost: str) -> NoReturn:
         """Blame the answer for what a worker got, or did not get, instead of a request."""
         said = self.heard.get(worker, [])
         happened = f"{self.got(worker)} {where}."
@@ -177,9 +182,11 @@ class Desk(Clock):
             self.blame(BLAMED, happened, worker)
         if any(frames[:1] != [PPP2] for frames in said):
             self.blame(BARE, happened, worker)
+        if said and not any(client.encode() in frames for frames in said):
+            self.blame(ADDRESS, happened, worker)
         self.blame(BODY if said else lost, happened, worker)
 
-    def paid(self, client: str, *body: bytes) -> None:
+    def paid(self, client: str, *body: bytes, lost: str = UNPAID) -> None:
         """This client must have got its reply, and nobody else anything but a request."""
         said = self.heard.pop(client, [])
         happened = f"{client} got {said!r} where the reply {body!r} was due."
@@ -187,7 +194,7 @@ class Desk(Clock):
             self.blame(LEAKED, happened, client)
         if said != [[b"", *body]]:
             told = any([PPP2, UNKNOWN] in each for each in self.heard.values())
-            self.blame(BODY if said else BLAMED if told else UNPAID, happened, client)
+            self.blame(BODY if said else BLAMED if told else lost, happened, client)
 
     def nothing(self, label: str, happened: str) -> None:
         """Nobody may have heard anything but heartbeats."""
@@ -247,7 +254,6 @@ def alone(scene: Scene) -> None:
 def traffic(scene: Scene) -> None:
     """two workers that are asked more than they can do at once"""
     one, two, three, four = scene.words(4)
-    odd = scene.random.choice(([HEARTBEAT], [READY], [PPP2, REPLY], [UNKNOWN, b"", one]))
     with _played(scene) as desk:
         desk.ready("Ada", OLD)
         desk.ask("Ann", one)
@@ -260,22 +266,33 @@ def traffic(scene: Scene) -> None:
         desk.nothing(AS_READY, "Ada is busy, had sent a heartbeat, and Bob asked")
         desk.ready("Bea")
         desk.job("Bea", "Bob", two, b"", four)
-        desk.ask("Cat", *odd)
+        desk.ask("Cat", b"", four)
         desk.ask("Dan", three)
         desk.nothing("", "Ada and Bea are busy")
         desk.tell("Bea", REPLY, b"Bob", b"", four, b"", two)
         desk.paid("Bob", four, b"", two)
-        desk.job("Bea", "Cat", *odd, lost=WAITS)
+        desk.job("Bea", "Cat", b"", four)
         desk.tell("Ada", REPLY, b"Ann", b"", one)
         desk.paid("Ann", one)
         desk.job("Ada", "Dan", three)
-        desk.tell("Bea", REPLY, b"Cat", b"", *odd)
-        desk.paid("Cat", *odd)
+        desk.tell("Bea", REPLY, b"Cat", b"", b"", one)
+        desk.paid("Cat", b"", one)
         desk.tell("Ada", REPLY, b"Dan", b"", three)
         desk.paid("Dan", three)
         desk.tell("Bea", HEARTBEAT)
         desk.ask("Ann", four)
         desk.job("Bea", "Ann", four)
+        for body in [HEARTBEAT], [READY], [PPP2, REPLY], [UNKNOWN, b"", one]:  # Ada is the one that is idle
+            desk.ready("Ada")
+            desk.ask("Cat", *body)
+            desk.job("Ada", "Cat", *body)
+            desk.tell("Ada", REPLY, b"Cat", b"", *body)
+            desk.paid("Cat", *body, lost=BODY)
+        desk.ask("Bob", two)
+        desk.job("Ada", "Bob", two)
+        desk.ready("Ada")
+        desk.ask("Dan", three)
+        desk.job("Ada", "Dan", three, lost=UNREADY)
 
 
 def silence(scene: Scene) -> None:
@@ -339,11 +356,17 @@ def strangers(scene: Scene) -> None:
         desk.refused("Ada", "a REPLY after she had been told UNKNOWN", STILL)
         desk.ready("Bea")
         desk.job("Bea", "Bob", four)
-        desk.ready("Ada")
-        words = [PPP2, b"\x09"], [PPP2, REQUEST, b"Ann", b"", two], [HEARTBEAT], [PPP2, READY, two]
-        word = scene.random.choice(words)
-        desk.say(BACK, "Ada", *word)
-        desk.refused("Ada", repr(word))
+        words = (
+            [PPP2, b"\x09"],
+            [PPP2, REQUEST, b"Ann", b"", two],
+            [HEARTBEAT],
+            [PPP2, READY, two],
+            [PPP2, HEARTBEAT, two],
+        )
+        for word in scene.random.sample(words, len(words)):
+            desk.ready("Ada")
+            desk.say(BACK, "Ada", *word)
+            desk.refused("Ada", repr(word))
         desk.ask("Cat", three)
         desk.nothing(STILL, "Ada had been told UNKNOWN, Bea is busy, and Cat asked")
         desk.tell("Bea", REPLY, b"Bob", b"", one)
@@ -353,6 +376,11 @@ def strangers(scene: Scene) -> None:
         desk.paid("Cat", one)
         desk.tell("Bea", REPLY, b"Cat", b"", one)
         desk.refused("Bea", "the same REPLY once more")
+        desk.ready("Bea")
+        desk.ask("Dan", two)
+        desk.job("Bea", "Dan", two)
+        desk.tell("Bea", REPLY, b"Dan", b"")
+        desk.refused("Bea", "a REPLY to Dan without a body")
 
 
 TRY = alone

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: who was not known was told nothing.
+# Not yet: a word that was not in order was not answered with UNKNOWN.
 
 from patterns.paranoid_pirate import HEARTBEAT, READY, Queue
 from patterns.shell import Send
@@ -22,12 +22,8 @@ class Queue2(Queue):
                     frames = [name, HEARTBEAT]
                 case [b"PPP2", b"\x04", *reply] if known and known.pays(reply):
                     frames = [name, *reply]
-                case [_]:
-                    return []
                 case _:
-                    self.workers.pop(name, None)
-                    self.idle.pop(name, None)
-                    return [Send("workers", [name, b"PPP2", UNKNOWN])]
+                    return []
         return map(self.headed, super().receive(socket, frames, now))
 
     def headed(self, effect):

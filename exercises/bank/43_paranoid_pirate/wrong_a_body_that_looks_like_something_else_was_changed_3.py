@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: a READY of no version, or of another, was taken for one of version 2.
+# Not yet: a body that looks like something else was changed or lost.
 
 from patterns.paranoid_pirate import HEARTBEAT, READY, Queue
 from patterns.shell import Send

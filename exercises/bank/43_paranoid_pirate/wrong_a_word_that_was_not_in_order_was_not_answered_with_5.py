@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: who was not known was told nothing.
+# Not yet: a word that was not in order was not answered with UNKNOWN.
 
 from patterns.paranoid_pirate import HEARTBEAT, READY, Queue
 from patterns.shell import Send
@@ -18,9 +18,9 @@ class Queue2(Queue):
             match said:
                 case [b"PPP2", b"\x01"]:
                     frames = [name, READY]
-                case [b"PPP2", b"\x02"]:
+                case [b"PPP2", b"\x02"] if known:
                     frames = [name, HEARTBEAT]
-                case [b"PPP2", b"\x04", *reply] if known and known.pays(reply):
+                case [b"PPP2", b"\x04", *reply] if known:
                     frames = [name, *reply]
                 case _:
                     self.workers.pop(name, None)

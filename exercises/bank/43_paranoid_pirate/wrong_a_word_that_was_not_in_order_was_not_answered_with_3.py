@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: who was not known was told nothing.
+# Not yet: a word that was not in order was not answered with UNKNOWN.
 
 from patterns.paranoid_pirate import HEARTBEAT, READY, Queue
 from patterns.shell import Send
@@ -18,12 +18,14 @@ class Queue2(Queue):
             match said:
                 case [b"PPP2", b"\x01"]:
                     frames = [name, READY]
-                case [b"PPP2", b"\x02"] if known:
+                case [b"PPP2", b"\x02"]:
                     frames = [name, HEARTBEAT]
                 case [b"PPP2", b"\x04", *reply] if known and known.pays(reply):
                     frames = [name, *reply]
                 case _:
-                    return []
+                    self.workers.pop(name, None)
+                    self.idle.pop(name, None)
+                    return [Send("workers", [name, b"PPP2", UNKNOWN])]
         return map(self.headed, super().receive(socket, frames, now))
 
     def headed(self, effect):
