@@ -27,7 +27,7 @@ BEAT = 0.5  # seconds from one word of a broker to its next
 STALE, GONE = 1.5, 5.0  # seconds since a peer's last word until it is not counted on any more, and until it is given up
 PING = 5.0  # seconds from one PING of ZMTP to the next; a connection on which nothing answers by then is made anew.
 # Whoever PINGs has no RCVHWM: libzmq 4.3.5 aborts the process when a full queue keeps it from reading the answer.
-PORT = 5600  # of broker A's first socket; each broker has ten
+PORT = 5600  # of broker A's first socket; each broker has ten ports
 
 # What each trouble of a peer does to what is believed of it: "safe" is not counted on in time, and again when it is
 # over. "lost" is the truth of it: what comes late is taken for new.
@@ -59,11 +59,11 @@ SOCKETS: dict[str, tuple[int, str]] = {
 }  # fmt: skip
 
 
-def address(broker: str, socket: str) -> str:
-    """Where a broker of one letter has the socket of this name, on this machine."""
+def address(broker: str, socket: str, port: int = PORT) -> str:
+    """Where a broker of one letter has the socket of this name, on this machine. `port` is A's first."""
     if not re.fullmatch("[A-Z]", broker):
         raise ValueError(f"broker: expected a letter from A to Z, or another `place`, got {broker!r}")
-    return f"tcp://127.0.0.1:{PORT + 10 * (ord(broker) - ord('A')) + list(SOCKETS).index(socket)}"
+    return f"tcp://127.0.0.1:{port + 10 * (ord(broker) - ord('A')) + list(SOCKETS).index(socket)}"
 
 
 def wiring(flow: str, me: str, peers: tuple[str, ...], place: Place = address) -> Iterator[Open]:
@@ -190,7 +190,8 @@ def broker(
     name: str,
     *peers: str,
     capacity: int = 0,
-    place: Place = address,
+    port: int = PORT,
+    place: Place | None = None,
     beat: float = BEAT,
     stale: float = STALE,
     gone: float = GONE,
@@ -198,8 +199,10 @@ def broker(
 ) -> None:
     """Tell the peers, for ever, that so many workers are free here, and report what they have free.
 
-    place  tells where a broker has the socket of a name: place("A", "statebe") is an endpoint
+    port   of broker A's first socket, the same for all; brokers are letters then
+    place  tells where a broker has the socket of a name, if it is elsewhere: place("A", "statebe") is an endpoint
     """
+    place = place or partial(address, port=port)
     for who, belief, free in run(ctx, StateFlow(name, peers, capacity, place, beat, stale, gone)):
         report(who, belief, free)
 
