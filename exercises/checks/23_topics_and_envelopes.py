@@ -70,6 +70,7 @@ START = 2.0  # seconds for its subscriptions to arrive
 SOON = 1.2  # seconds for what nothing keeps it from
 HOLD = 0.05  # seconds that the panel is still busy when all has been carried to the answer
 SILENCE = 0.1  # seconds in which nothing is to come
+QUIET = 1.3  # seconds of it, longer than a wait that gives up after one
 BURST = 120  # messages while the panel is busy once
 MOST = 25  # of them that may be shown: it may look while they are still coming in
 SEEN = 2  # times that a newer value was there; one may have been on its way inside the answer
@@ -351,7 +352,7 @@ def places(scene: Scene) -> None:
 
 
 def strangers(scene: Scene) -> None:
-    """messages that are not meant, and bytes of every kind"""
+    """messages that are not meant, bytes of every kind, and a long quiet"""
     key, other, left, right = scene.words(4)
     one, two, three = (b"\xff\x00%d" % n for n in scene.random.sample(range(100, 1000), 3))
     odd = [b"?%d" % n for n in range(6)]
@@ -366,7 +367,7 @@ def strangers(scene: Scene) -> None:
             kitchen.reply()
             kitchen.next()
         kitchen.reply()
-        kitchen.next(SILENCE, due=False)
+        kitchen.next(QUIET, due=False)
         kitchen.say((key, left, three))
         kitchen.next()
         kitchen.in_order()
