@@ -24,8 +24,8 @@ def sink(ctx, results, control, grace):
     time to go. When the last one has gone, or at once if none is there, return {number: result}, int and
     bytes, with all results that have come. Leave no socket open.
 
-    This function runs in the main thread. Where there is nothing to do but to wait, wait, and do not
-    compute.
+    This function runs in the main thread, and there are others in the process. Where there is nothing to
+    do but to wait, wait, and do not compute.
     """
     ending = []
     signal.signal(signal.SIGTERM, lambda *_: ending.append(True))
