@@ -24,11 +24,13 @@ HINTS = (
     "second frame adds nothing to it.",
 )
 VARIANT = "let a visitor who has sent 8 kB without an empty line be hung up on, and say why a door needs that."
-LIMIT = "while the service thinks about one request, everybody else at the door waits."
+LIMIT = "a visitor who sends without end, and no empty line, fills the memory of the door."
 WHY = "what do you know of a request when its first piece has come?"
 
 PIECES = "a piece was taken for the whole request"
 MIXED = "the pieces of two visitors were put together"
+OTHERS = "a visitor got nothing because of another"
+CUT = "an unfinished request was hung up on"
 END = "the end of a request was overlooked"
 NOTICE = "an empty frame was taken for a request"
 BAD = "a request that is not to be asked was asked"
@@ -44,6 +46,8 @@ LEFT = "a socket was left open"
 LABELS = {
     PIECES: "TCP has no messages; where in the bytes is the end of a request?",
     MIXED: "what does the first frame of each message tell you?",
+    OTHERS: "what do you do while somebody's request is unfinished, and if he goes in the middle of it?",
+    CUT: "what may still come from a visitor whose request is not whole?",
     END: "can the four bytes at the end of a request come in two pieces?",
     NOTICE: "what does STREAM report with an empty second frame?",
     BAD: "what has to be true of the first line before you ask?",
@@ -121,13 +125,17 @@ class Street:
 
     def quiet(self, tcp: socket.socket, asked: int, label: str, said: bytes) -> None:
         """Nobody may have been answered or asked because of what this visitor has said so far."""
-        got = _read(tcp, GLANCE)[0]
+        got, closed = _read(tcp, GLANCE)
         if got.startswith(b"\xff"):
             raise NotYet(FORM, f"A visitor had sent {said!r}, and got {got!r}, the beginning of a ZeroMQ greeting.")
         if label == NOTICE and got.startswith(b"HTTP/1.1 200"):
             raise NotYet(MIXED, f"A visitor who had sent nothing got {got!r}.")
         if len(self.asked) > asked or got:
             raise NotYet(label, f"A visitor had sent {said!r} and no more, and was taken for one who had asked.")
+        if closed and label == PIECES:
+            happened = f"A visitor had sent {said!r} and no more, and was hung up on."
+            self._ended(happened)
+            raise NotYet(CUT, happened)
 
     def visit(self, word: bytes, label: str = "") -> None:
         """Somebody asks for this word, in one piece, and is answered. `label` names a failure among others' pieces."""
@@ -143,7 +151,9 @@ class Street:
         self.quiet(self.silent, len(self.asked), NOTICE, b"")
         if not got and label:
             self._ended(told)
-            raise NotYet(label, told)
+            if label == MIXED:
+                raise NotYet(OTHERS, f"{told} Your function stood {self.answer.stood()}.")
+            raise NotYet(CUT if closed else label, told)
         self._answered(got, told)
         if label == MIXED and asked != [word] and word in asked:
             raise NotYet(PIECES, told)
@@ -280,17 +290,30 @@ def requests_in_pieces(scene: Scene) -> None:
 def requests_that_are_none(scene: Scene) -> None:
     """requests that are to be refused"""
     one, two, three, bad = scene.words(4)
+    lines = [
+        b"POST /%b HTTP/1.1" % bad,
+        b"get /%b HTTP/1.1" % bad,
+        b"GET %b HTTP/1.1" % bad,
+        b"GET / HTTP/1.1\r\nHost: kitchen",
+        b"GET /caf\xe9%b HTTP/1.1" % bad,
+        b"GET /%b HTTP/1.1" % bad.capitalize(),
+        b"GET /%b%d HTTP/1.1" % (bad, scene.random.randrange(10)),
+        b"GET /%%%x%b HTTP/1.1" % (bad[0], bad[1:]),
+        b"GET /%b/%b HTTP/1.1" % (bad, bad),
+        b"GET  /%b HTTP/1.1" % bad,
+        b"GET /%b HTTP/1.1 " % bad,
+        b"GET /%b HTTP/1.0" % bad,
+        b"GET /%b HTTP/1.1 please" % bad,
+        b"GET /%b HTTP/1.1\nHost: kitchen" % bad,
+        b"%b\r\nGET /%b HTTP/1.1" % (bad, bad),
+        b"",
+    ]
+    scene.random.shuffle(lines)
     with Street(scene, 3) as street:
-        street.visit(one)
-        street.bad(b"POST /%b HTTP/1.1\r\n\r\n" % bad)
-        street.bad(b"GET %b HTTP/1.1\r\n\r\n" % bad)
-        street.bad(b"GET / HTTP/1.1\r\nHost: kitchen\r\n\r\n")
-        street.visit(two)
-        street.bad(b"GET /caf\xe9%b HTTP/1.1\r\n\r\n" % bad)
-        street.bad(b"%b\r\nGET /%b HTTP/1.1\r\n\r\n" % (bad, bad))
-        street.bad(b"GET /%b HTTP/1.1 please\r\n\r\n" % bad)
-        street.bad(b"GET /%b/%b HTTP/1.1\r\n\r\n" % (bad, bad))
-        street.bad(b"\r\n\r\n")
+        for number, line in enumerate(lines):
+            if number in (0, len(lines) // 2):
+                street.visit(two if number else one)
+            street.bad(line + b"\r\n\r\n")
         street.visit(three)
         street.end()
 

@@ -12,8 +12,9 @@ def door(ctx, front, back, count):
             Nothing comes behind it. Some connections open, say nothing or a part, stay or go: they get nothing
     back    connect a REQ here: the service takes one frame, a word, and replies with one frame, any bytes
 
-    Where the first line of a request is `GET /word HTTP/1.1`, with a word of one or more letters from a to z,
-    ask the service for the word, once, and answer with these bytes, 7 being the number of bytes of `reply..`:
+    A line ends with b"\r\n" and nothing else. Where the first line of a request is `GET /word HTTP/1.1`, to the
+    letter and to the space, with a word of one or more small letters from a to z, ask the service for the word,
+    once, and answer with these bytes, 7 being the number of bytes of `reply..`:
 
         HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nreply..
 
