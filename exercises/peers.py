@@ -26,7 +26,7 @@ from diagrams import trace
 from .answer import Call
 from .scene import GRACE, LOOK, Answer, NotYet, Scene, TookTooLong, unexpected
 
-START = 2.0  # seconds in which an answer that runs has to have bound its sockets
+START = 4.0  # seconds in which an answer that runs has to have bound its sockets
 SOON = 1.2  # seconds in which it does what nothing keeps it from
 GLANCE = 0.15  # seconds for a message that would be on its way already
 END = 3.0  # seconds in which it ends with its Context
