@@ -45,6 +45,7 @@ MIXED = "an answer went under the wrong number or to the wrong client"
 RESULT = "an answer was not what the work had given"
 TWICE = "a request was worked on or answered twice"
 FRAMES = "a message had other frames"
+TORN = "the frames of two messages were mixed"
 BODY = "the work was not given the body of a request"
 LOST = "with many requests at once answers were lost or broken"
 SAME = "of two requests with the same number one was forgotten"
@@ -71,6 +72,7 @@ LABELS = {
     SAME: "two clients may use one number. By what do you keep their requests apart?",
     TWICE: "how often is a request handed out, and how often its answer?",
     FRAMES: "which frames does the contract give for each message, and in which order?",
+    TORN: "which socket is used by more than one thread, and what may come between two frames of a message?",
     BODY: "which of the frames is the body, and what does `work` take?",
     LOST: "which socket is used by more than one thread, and how many messages have room where they wait?",
     HELD: "what wakes your loop when a thread is done?",
@@ -91,8 +93,15 @@ BURST = 4.0  # seconds in which all of them are answered
 STEP = 0.01  # seconds from one look at a waiting answer to the next
 WATCHED = 0.3  # seconds of them
 LOOPS = "asyncio", "run(", "run_until_complete(", "run_forever(", "outside the answer's own lines"
-FAILS = b"!"  # what the desk says of work that is to fail
+FAILS = b"!"  # what the desk says of work that is to fail; behind it stands with which of ERRORS
 KINDS = {b"WAIT": 3, b"DONE": 4, b"FAILED": 3}  # a message for a client, and its frames
+
+
+class NoTicket(Exception):
+    """What nobody but the work knows."""
+
+
+ERRORS = (ValueError, KeyError, RuntimeError, NoTicket)
 
 
 class Work:
@@ -106,8 +115,8 @@ class Work:
         with socket.create_connection(("127.0.0.1", self.port)) as line:
             line.sendall((bytes(body) if sound else repr(body).encode()) + b"\n")
             said = b"".join(iter(lambda: line.recv(1024), b""))
-        if not said or said == FAILS:
-            raise ValueError(f"no such ticket: {body!r}")
+        if said[:1] in (b"", FAILS):
+            raise ERRORS[int(said[1:] or b"0")](f"no such ticket: {body!r}")
         return said
 
 
@@ -140,6 +149,7 @@ class Desk(Table):
         self.bodies: dict[bytes, bytes] = {}  # what was asked, and what is to come of it
         self.whose: dict[bytes, tuple[Client, bytes]] = {}  # by the result: who is to get it, under which number
         self.failing = False
+        self.errors = scene.random.sample(range(len(ERRORS)), len(ERRORS))
         super().__init__(scene, "clients", args=(Work(self.listener.getsockname()[1]), threads, interval))
         self.closing.callback(self.listener.close)
 
@@ -204,7 +214,9 @@ class Desk(Table):
         shown = "".join(f"[{frame[:20].decode(errors='backslashreplace')}]" for frame in frames)
         kind = frames[2] if len(frames) > 2 else b""
         if frames[0] or len(frames) != KINDS.get(kind):
-            self.blame(FRAMES, f"{client.title} got {shown}, which is no message of the contract.", client)
+            names = {each.name for each in self.clients}  # the first frame of every message, for the ROUTER alone
+            label = TORN if len(frames) > 4 and names.intersection(frames) else FRAMES
+            self.blame(label, f"{client.title} got {shown}, which is no message of the contract.", client)
         number = frames[1]
         if kind == b"DONE" and self.whose.get(frames[3], (client, number)) != (client, number):
             other, its = self.whose[frames[3]]
@@ -255,7 +267,7 @@ class Desk(Table):
         self.failing = self.failing or fails
         line = self.lines.pop(body)
         with contextlib.suppress(OSError), line:
-            line.sendall(FAILS if fails else self.bodies[body])
+            line.sendall(b"%b%d" % (FAILS, self.errors.pop()) if fails else self.bodies[body])
 
     def gets(self, client: Client, number: bytes, *due: bytes, label: str = HELD) -> None:
         """This is the answer to the client's request."""
@@ -389,7 +401,7 @@ def told(scene: Scene) -> None:
 
 
 def failing(scene: Scene) -> None:
-    """work that raises, more often than there are threads"""
+    """work that raises errors of many kinds, more often than there are threads"""
     with Desk(scene, 2) as desk:
         ann, ben = desk.arrive("Ann", "Ben")
         words = scene.words(10)

@@ -18,14 +18,15 @@ def server(ctx, endpoint, work, threads, interval):
     """Answer requests with `work`, in several threads, and tell those who wait that you are there.
 
     endpoint  bind here; clients connect, each a DEALER
-    work      a function: work(body) returns the result, both bytes, or raises an Exception. It may take
-              very long, and its thread stands still meanwhile. Several threads may call it at once
+    work      a function: work(body) returns the result, both bytes, or raises an Exception of any kind. It
+              may take very long, and its thread stands still meanwhile. Several threads may call it at once
     threads   so many requests are worked on at once, never more. Where a thread has nothing to do, no
               request waits, and those that wait are begun in the order in which they came
     interval  seconds
 
-    A request is [b""][number][body]. A client may send many before the first is answered, each with
-    another number; two clients may use the same. Each message to a client is one of these:
+    A request is [b""][number][body]. A client may send many before the first is answered, each with a
+    number, in digits, that it never uses again; two clients may use the same. Each message to a client
+    is one of these:
 
     [b""][number][b"DONE"][result]  the answer, as soon as the work is done
     [b""][number][b"FAILED"]        the answer if the work has raised; the server goes on as before
@@ -34,9 +35,10 @@ def server(ctx, endpoint, work, threads, interval):
                                     `interval` after the request at the latest; within n intervals a
                                     client gets at most n + 1 for one request, and none after the answer
 
-    Messages of another form do not come. Up to 1,000 requests may wait. Where there is nothing to do but
-    to wait, wait, and do not compute. Go on for ever, until your Context ends; then raise what that
-    raises, or return. What is in work at that moment need not be answered.
+    Messages of another form do not come. Up to 1,000 requests may wait. No two threads may use one socket
+    at the same time. Where there is nothing to do but to wait, wait, and do not compute. Go on for ever,
+    until your Context ends; then raise what that raises, or return. What is in work at that moment need
+    not be answered.
     """
     with ctx.socket(zmq.ROUTER) as clients, ctx.socket(zmq.DEALER) as workers:
         clients.bind(endpoint)
