@@ -12,7 +12,7 @@ def show(ctx, endpoint, keys, panel):
         sub.connect(endpoint)
         req.connect(panel)
         while True:
-            while sub.poll(0 if waiting else 1000):
+            while sub.poll(0 if waiting else 300):
                 match sub.recv_multipart():
                     case [key, address, value] if key in keys:
                         waiting[key] = address, value
