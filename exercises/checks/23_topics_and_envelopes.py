@@ -66,7 +66,7 @@ LABELS = {
 
 EQUIVALENT = {"line 11, more: 0": "a wait of a millisecond shows nothing that an answer without it may not show"}
 
-START = 2.0  # seconds for its subscriptions to arrive
+START = 4.0  # seconds for its subscriptions to arrive
 SOON = 1.2  # seconds for what nothing keeps it from
 HOLD = 0.05  # seconds that the panel is still busy when all has been carried to the answer
 SILENCE = 0.1  # seconds in which nothing is to come
