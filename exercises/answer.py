@@ -198,8 +198,8 @@ def _left(ctx: zmq.Context[Any], before: Before) -> tuple[str, ...]:
     try:
         if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             left.append("a process")
-    except ChildProcessError:
-        pass  # it has none
+    except (ChildProcessError, AttributeError):
+        pass  # it has none; macOS has no waitid before Python 3.13
     if _listens():
         threading.Event().wait(0.05)  # a ZeroMQ socket closes its port a moment later than itself
         left += ["a port on which it listens"] * _listens()

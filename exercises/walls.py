@@ -24,6 +24,7 @@ from pathlib import Path
 
 NO_WALL = 78  # exit code of who could not build one
 SWEEP = 2.0  # seconds in which a sweep comes to its end
+EMPTY = 2  # how often nothing is to be found before nothing is there: a process may hide between two looks
 LINUX = sys.platform == "linux"
 WALLS = (True, False) if LINUX else (False,)  # with a namespace, and where that cannot be had without one
 
@@ -180,28 +181,35 @@ def kill(pids: Iterable[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def strike(left: dict[int, int], ours: Iterable[int]) -> None:
-    """Kill these processes, each given with its group, and whoever else is in these groups unless they are ours.
-
-    Whole groups, for a group dies at one stroke, however fast its members follow each other.
-    """
-    for group in set(left.values()).difference(ours, [0]):  # 0 would mean our own
+def strike(groups: Iterable[int], ours: Iterable[int]) -> None:
+    """Kill whole groups, but not ours: a group dies at one stroke, however fast its members follow each other."""
+    for group in set(groups).difference(ours, [0]):  # 0 would mean our own
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
-    kill(left)
 
 
 def sweep(root: int, spare: Iterable[int] = ()) -> int:
-    """Kill whatever descends from this process but those, until nothing is left. How many there were."""
-    spared, swept, until = {os.getpid(), root, *spare}, set[int](), time.monotonic() + SWEEP
+    """Kill whatever descends from this process but those, until nothing is left. How many there were.
+
+    Who is at rest is seen in the table of processes; of who forks and dies, again and again, the last has just died.
+    """
+    spared, swept, until, empty = {os.getpid(), root, *spare}, set[int](), time.monotonic() + SWEEP, 0
     ours = {os.getpgid(pid) for pid in spared}
-    while time.monotonic() < until:
+    while empty < EMPTY and time.monotonic() < until:
         left = {pid: group for pid, group in descendants(root).items() if pid not in spared}
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        if not left:
-            break
+        strike(left.values(), ours)
+        kill(left)
+        empty = 0 if _bury(ours) or left else empty + 1
         swept.update(left)
-        strike(left, ours)
     return len(swept)
+
+
+def _bury(ours: Iterable[int]) -> bool:
+    """Take leave of the children of this process that have ended, and of whoever else is in their groups."""
+    some = False
+    with contextlib.suppress(ChildProcessError, AttributeError):  # there are none; macOS has no waitid before 3.13
+        while dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            strike([os.getpgid(dead.si_pid)], ours)  # before it is gone, and its number free for another group
+            os.waitpid(dead.si_pid, 0)
+            some = True
+    return some
