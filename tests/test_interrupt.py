@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sockets import free_port
 from workbook import ROOT
 
 from patterns.__main__ import recipes
@@ -64,8 +65,10 @@ def words(role: Callable[..., Any], stage: Stage) -> list[str]:
     for it in list(inspect.signature(role).parameters.values())[1:]:
         if it.name.endswith("endpoint") or "://" in str(it.default):
             options += [f"--{it.name.replace('_', '-')}", stage.endpoint(f"{role.__name__}-{it.name}")]
+        elif it.name == "port":
+            options += ["--port", str(free_port())]
         elif it.default is it.empty:
-            given.append(WORD)
+            given.append({"name": "A", "peers": "B"}.get(it.name, WORD))
     return given + options if options else given[:1]  # who has no address talks to itself
 
 
