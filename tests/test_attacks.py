@@ -568,6 +568,7 @@ OUTLIVES = [name for name in MORE if re.search("child|its judge|program|folder",
 @pytest.mark.parametrize(("source", "head", "says"), [MORE[name] for name in OUTLIVES], ids=OUTLIVES)
 def test_without_a_wall_nothing_is_left_either(no_wall: None, place: Path, source: str, head: str, says: str) -> None:
     test_an_attack_gets_a_verdict_and_leaves_nothing(place, source, head, says)
+    assert not any(remains(str(place)) for _ in range(20)), "it hides between two looks"
 
 
 HEAVY = {
