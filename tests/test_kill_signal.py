@@ -135,7 +135,7 @@ def test_whatever_is_handed_in_or_brought_the_foreman_goes_on(stage: Stage) -> N
     for odd in ([b""], [b"TASK"], [b"TASK", b"a", b"b"], [b"STOP", b""], [b"\xff"], [b"ACCEPTED", b"1"]):
         req.send_multipart(odd)
         assert req.recv_multipart() == [b"REFUSED"]
-    for odd in ([b""], [b"1", b"early"], [b"0", b"x"], [b"-1", b"x"], [b"9" * 30, b"x"], [b"1"], [b"1", b"a", b"b"]):
+    for odd in ([b""], [b"9", b"early"], [b"0", b"x"], [b"-1", b"x"], [b"9" * 30, b"x"], [b"1"], [b"1", b"a", b"b"]):
         push.send_multipart(odd)
     pull = by_hand(stage, zmq.PULL, "tasks")
     hand_in(stage, "tea", "milk")
