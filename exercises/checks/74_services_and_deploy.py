@@ -142,7 +142,7 @@ class Desk(Table):
         self.bad = False  # whether anything was sent that is no reading
         self.peers: dict[str, list[Client]] = {name: [] for name in KINDS}
         self.lines: dict[Client, tuple[str, str, str, str]] = {}
-        self.strangers: list[Client] = []
+        self.strangers: dict[str, Client] = {}
 
     def __enter__(self) -> "Desk":
         super().__enter__()
@@ -154,7 +154,7 @@ class Desk(Table):
                 self.lines[peer] = (name, binds, connects, endpoint)
             for name, binds, _, endpoint in self.others:
                 if binds in OPEN:
-                    self.strangers.append(Client(self, binds, KINDS[name], endpoint, True))
+                    self.strangers[endpoint] = Client(self, binds, KINDS[name], endpoint, True)
             self.answer.begun()
             self.meet()
             self.closing = self.closing.pop_all()
@@ -328,9 +328,10 @@ class Desk(Table):
 
     def undisturbed(self) -> None:
         """Nobody whose line is not ours has noticed anything."""
-        for stranger in self.strangers:
+        for endpoint, stranger in self.strangers.items():
             what = zmq.POLLIN if stranger.title == "radar" else zmq.POLLOUT
-            if stranger.socket.poll(0, what):
+            # a connection that came before the stranger is made anew a moment later
+            if stranger.socket.poll(1000 * READY if self.scene.joined("connect", endpoint) else 0, what):
                 self.blame(OTHERS, f"Somebody connected to {stranger.title}, which is on no line of yours.", stranger)
         for name, binds, _, endpoint in self.others:
             if binds == "printer" and os.path.exists(endpoint.removeprefix("ipc://")):
