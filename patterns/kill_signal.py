@@ -10,7 +10,8 @@
 
 Frames: [TASK][task] or [STOP] is answered [ACCEPTED][how many so far] or [REFUSED]; inside go [number][task],
 [number][result] and [KILL]. SIGTERM says the same as STOP, in a main thread: `play.py` uses another, hence `stop`.
-Left out: to give what a dead worker had to another; a line with an end; half-open connections; a worker that leaves.
+Left out: to give what a dead worker had to another; a line with an end; half-open connections; a worker that leaves,
+or comes when the last has gone.
 Copy alone; from the shell with `play.py`. Source: the ZeroMQ Guide, chapter 2, "Handling Errors and ETERM".
 """
 
@@ -151,7 +152,7 @@ def foreman(
                 over, quiet = True, time.monotonic()
             if ending in ready:
                 poller.unregister(ending)  # it can be read from now on
-        _send_home(kill, patience)
+        _send_home(kill, patience, some=bool(done))
     if missing := [str(number) for number in range(1, accepted + 1) if number not in done]:
         raise TimeoutError(f"{len(missing)} of {accepted} tasks have no result: {', '.join(missing)}")
     return [done[number].decode(errors="backslashreplace") for number in sorted(done)]
@@ -162,13 +163,16 @@ def _left(until: float) -> int:
     return max(0, math.ceil((until - time.monotonic()) * 1000))
 
 
-def _send_home(kill: "zmq.Socket[bytes]", patience: float) -> None:
-    """Answer every subscription, old ones and new, with a KILL, until the last of the workers has gone."""
+def _send_home(kill: "zmq.Socket[bytes]", patience: float, some: bool) -> None:
+    """Answer every subscription, old ones and new, with a KILL, until the last of the workers has gone.
+
+    some  whether there are any: a result may overtake the subscription of who did the work
+    """
     there = 0
-    while kill.poll(_left(time.monotonic() + patience) if there else 0):
+    while kill.poll(_left(time.monotonic() + patience) if there or some else 0):
         match kill.recv():
             case b"\1KILL":
-                there += 1
+                there, some = there + 1, False
                 kill.send(b"KILL")
             case b"\0KILL":
                 there -= 1

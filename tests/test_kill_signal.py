@@ -74,12 +74,12 @@ def test_a_pipeline_ends_with_all_that_was_accepted(transport: str, traced: bool
     with Stage(trace.Context(recording)) as home, Stage(trace.Context(recording) if traced else None) as abroad:
         role = home.play(foreman, *(address(home, transport, name) for name in ENDS))
         results, control, tasks, intake = bound_at(recording, "foreman", 4)
-        workers = [abroad.play(worker, tasks, results, control) for _ in range(3)]
+        works = abroad.play(worker, tasks, results, control)
         accepted = abroad.play(client, *LETTERS, intake=intake).result(WAIT)
         assert accepted == [f"ACCEPTED {n}" for n in range(1, 7)]
         assert abroad.play(stop, intake).result(WAIT) == "ACCEPTED 6"
         assert role.result(WAIT) == [*"ABCDEF"]
-        assert sum(each.result(WAIT) for each in workers) == 6
+        assert works.result(WAIT) == 6
 
 
 @curve
@@ -142,7 +142,10 @@ def test_whatever_is_handed_in_or_brought_the_foreman_goes_on(stage: Stage) -> N
     assert [pull.recv_multipart() for _ in range(2)] == [[b"1", b"tea"], [b"2", b"milk"]]
     for brought in ([b"3", b"none"], [b"2", b"MI\xff"], [b"2", b"again"], [b"1", b""]):
         push.send_multipart(brought)
+    kill = waiting_for_kill(stage)
     asked_to_stop(stage)
+    assert kill.recv() == b"KILL"
+    kill.close()
     assert role.result(WAIT) == ["", "MI\\xff"]
 
 
