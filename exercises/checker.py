@@ -191,12 +191,7 @@ def _judged(order: str, folder: str) -> tuple[int, str, str]:
             judge.stdin.close()  # what keeps the judge ends with it
             with contextlib.suppress(subprocess.TimeoutExpired):
                 judge.wait(walls.SWEEP + 0.5)
-            until, empty = time.monotonic() + walls.SWEEP, 0
-            while empty < walls.EMPTY and time.monotonic() < until:
-                left = _family(judge, mark)
-                empty = 0 if left else empty + 1
-                walls.strike(left.values(), [os.getpgid(0)])
-                walls.kill(left)
+            walls.clear(lambda: _family(judge, mark), [os.getpgid(0)])
 
 
 def _heard(judge: subprocess.Popen[bytes], order: str) -> tuple[int, str, str]:

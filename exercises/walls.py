@@ -19,7 +19,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 NO_WALL = 78  # exit code of who could not build one
@@ -189,19 +189,27 @@ def strike(groups: Iterable[int], ours: Iterable[int]) -> None:
 
 
 def sweep(root: int, spare: Iterable[int] = ()) -> int:
-    """Kill whatever descends from this process but those, until nothing is left. How many there were.
+    """Kill whatever descends from this process but those, until nothing is left. How many there were."""
+    spared = {os.getpid(), root, *spare}
+    ours = {os.getpgid(pid) for pid in spared}
+    return clear(lambda: {p: group for p, group in descendants(root).items() if p not in spared}, ours, bury=True)
+
+
+def clear(look: Callable[[], dict[int, int]], ours: Iterable[int], bury: bool = False) -> int:
+    """Kill what is seen at each look, processes and their groups, until nothing is to be seen. How many there were.
 
     Who is at rest is seen in the table of processes; of who forks and dies, again and again, the last has just died.
+    So whose own children may be among them says `bury`.
     """
-    spared, swept, until, empty = {os.getpid(), root, *spare}, set[int](), time.monotonic() + SWEEP, 0
-    ours = {os.getpgid(pid) for pid in spared}
+    seen, until, empty = set[int](), time.monotonic() + SWEEP, 0
     while empty < EMPTY and time.monotonic() < until:
-        left = {pid: group for pid, group in descendants(root).items() if pid not in spared}
+        left = look()
         strike(left.values(), ours)
         kill(left)
-        empty = 0 if _bury(ours) or left else empty + 1
-        swept.update(left)
-    return len(swept)
+        dead = bury and _bury(ours)
+        empty = 0 if dead or left else empty + 1
+        seen.update(left)
+    return len(seen)
 
 
 def _bury(ours: Iterable[int]) -> bool:
@@ -209,7 +217,8 @@ def _bury(ours: Iterable[int]) -> bool:
     some = False
     with contextlib.suppress(ChildProcessError, AttributeError):  # there are none; macOS has no waitid before 3.13
         while dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            strike([os.getpgid(dead.si_pid)], ours)  # before it is gone, and its number free for another group
+            with contextlib.suppress(ProcessLookupError):  # not every system knows the group of the dead
+                strike([os.getpgid(dead.si_pid)], ours)  # before it is gone, and its number free for another group
             os.waitpid(dead.si_pid, 0)
             some = True
     return some
