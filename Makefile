@@ -47,6 +47,7 @@ index: .venv/lab
 
 bench: .venv/test
 	.venv/bin/python tests/bench.py
+	.venv/bin/python tests/scale.py
 
 soak: .venv/test
 	.venv/bin/python tests/soak.py
