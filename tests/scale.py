@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import zmq  # noqa: E402
-
 from bench import BODY, ends, paid, several  # noqa: E402
+
 from patterns import majordomo, paranoid_pirate  # noqa: E402
 from patterns.stage import Stage  # noqa: E402
 
@@ -40,17 +40,18 @@ def name(number: int) -> bytes:
 def crowd(ctx: Any, endpoint: str, clients: int, services: int, head: list[bytes]) -> None:
     """Ask `REQUESTS` times in all. `head` stands in front of the service's name, where there is one, and the body."""
     ctx.set(zmq.MAX_SOCKETS, clients + 10)
-    left = REQUESTS - clients  # to be asked
+    asked, answered = clients, 0
     with several(ctx, zmq.DEALER, endpoint, clients) as poller:
         for number, (sock, _) in enumerate(poller.sockets):
             sock.send_multipart([*head, *([name(number % services)] if services else []), BODY])
-        for _ in iter(lambda: left > -clients, False):
+        while answered < REQUESTS:
             for sock, _ in poller.poll():
                 reply = sock.recv_multipart()
                 assert reply[-1] == BODY
-                if left > 0:
-                    sock.send_multipart([*reply[: len(head) + bool(services)], BODY])
-                left -= 1
+                answered += 1
+                if asked < REQUESTS:
+                    asked += 1
+                    sock.send_multipart(reply)
 
 
 def echoes(ctx: Any, endpoint: str, services: int) -> None:
