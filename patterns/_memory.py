@@ -31,7 +31,7 @@ class Medium:
         self.random, self.now, self._write = random.Random(seed), 0.0, write
         self.bound: dict[str, Socket] = {}
         self.cuts: set[frozenset[str]] = set()  # pairs of nodes that cannot reach each other
-        self.count = itertools.count(1)
+        self.count, self.sent = itertools.count(1), itertools.count(1)
         self._agenda: list[tuple[float, int, Callable[[], object]]] = []
 
     def at(self, when: float, act: Callable[[], object]) -> None:
@@ -56,7 +56,7 @@ class Socket:
     owner  has a `name`, is `frozen` or not, and is told by `turn()` that something has come
     """
 
-    routing_id, sndhwm, immediate, linger = b"", HWM, 0, 0
+    routing_id, sndhwm, immediate, linger, probe_router = b"", HWM, 0, 0, 0
 
     def __init__(self, medium: Medium, owner: Any, kind: int, title: str) -> None:
         if kind in (zmq.REQ, zmq.REP):
@@ -106,17 +106,18 @@ class Socket:
         else:
             self.note("refused", detail="EAGAIN")
             raise zmq.Again
-        self.note("sent")
+        number = str(next(self.medium.sent))  # tells which message it is, where it is received
+        self.note("sent", detail=number)
         for pipe in pipes:
-            pipe.carry(frames)
+            pipe.carry(frames, number)
 
     def recv_multipart(self, flags: int) -> list[bytes]:
         if not self.inbox:
             raise zmq.Again
         near, far = self.inbox.popleft()
-        frames = far.waiting.popleft()
+        frames, number = far.waiting.popleft()
         received = [near.peer, *frames] if self.kind == zmq.ROUTER else [*frames]
-        self.note("receive", received, (far.socket.owner.name, far.socket.title))
+        self.note("receive", received, (far.socket.owner.name, far.socket.title), number)
         return received
 
     def close(self, linger: int = 0) -> None:
@@ -139,7 +140,7 @@ class _Pipe:
         self.socket, self.endpoint, self.far, self.medium = socket, endpoint, far, socket.medium
         self.peer = b""  # the other end's routing id
         self.prefixes: list[bytes] = []  # what the other end has subscribed to
-        self.waiting = deque([b"\1" + prefix] for prefix in socket.prefixes)  # sent here, not received there yet
+        self.waiting = deque(([b"\1" + prefix], "") for prefix in socket.prefixes)  # sent here, not received there yet
         socket.pipes.append(self)
         if endpoint:
             self.medium.at(self.medium.now + self.medium.random.uniform(*DELAY), self.join)
@@ -153,6 +154,8 @@ class _Pipe:
                 end.peer = other.socket.routing_id or b"\0" + next(self.medium.count).to_bytes(4, "big")
                 for _ in end.waiting:
                     end.set_off(other)
+            if there.probe_router:  # of a socket that connects it is not simulated
+                self.far.carry([b""])
         elif self.endpoint:
             self.medium.at(self.medium.now + RETRY, self.join)
 
@@ -165,9 +168,9 @@ class _Pipe:
                 if end.endpoint:
                     _Pipe(end.socket, end.endpoint)
 
-    def carry(self, frames: list[bytes]) -> None:
+    def carry(self, frames: list[bytes], number: str = "") -> None:
         """Send a message through here; it waits until the ends are joined."""
-        self.waiting.append(frames)
+        self.waiting.append((frames, number))
         if self.far:
             self.set_off(self.far)
 
@@ -180,7 +183,7 @@ class _Pipe:
             return
         socket = far.socket
         if socket.kind in (zmq.PUB, zmq.XPUB):
-            far.prefixes.append(self.waiting[0][0][1:])
+            far.prefixes.append(self.waiting[0][0][0][1:])
         if socket.kind == zmq.PUB:
             self.waiting.popleft()
         else:

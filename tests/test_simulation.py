@@ -231,6 +231,15 @@ def test_an_answer_to_the_former_routing_id_is_dropped() -> None:
     assert network.results["client"] == []
 
 
+def test_a_probe_comes_first_by_each_connection_that_is_made() -> None:
+    network = Network()
+    network.play("server", lambda: Script(opened(zmq.ROUTER, bind=True, probe_router=1), hear=echo))
+    network.play("client", speaker("hello"))
+    cut_between(network, 1.0, 1.5)
+    network.run(HOUR)
+    assert heard(network, "client") == ["", "hello", ""]
+
+
 # -- freeze, crash, restart ---------------------------------------------------------------------------------------
 
 
@@ -371,6 +380,15 @@ def test_a_subscription_travels_and_what_is_published_before_it_arrives_is_lost(
     missed = len(times) - len(network.results["sub"])
     assert DELAY[0] <= missed / 1000 <= 2 * (DELAY[1] + RETRY)
     assert heard(network, "sub") == [str(t) for t in times[missed:]]
+
+
+def test_of_two_equal_messages_the_recording_pairs_the_one_that_arrived() -> None:
+    recording = Recording()
+    network = Network(3, write=recording.write)
+    network.play("sub", subscriber(b""))
+    network.play("pub", speaker("again", kind=zmq.PUB, bind=True, later={5.0: say("again")}))
+    network.run(HOUR)
+    assert [m.arrived for m in recording.messages()] == [False, True]  # the first one went out to nobody
 
 
 def test_a_subscription_made_later_and_one_after_a_cut_travel_too() -> None:
