@@ -23,7 +23,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-RECIPES = ["clone", "heartbeats", "inter_broker", "majordomo", "paranoid_pirate", "replay", "steering"]
+RECIPES = [
+    "clone",
+    "heartbeats",
+    "inter_broker",
+    "leader_election",
+    "majordomo",
+    "paranoid_pirate",
+    "replay",
+    "steering",
+    "titanic",
+]
 SEEDS, CHUNK = 10_000, 100
 ROWS = 80  # of a failing hour that are drawn: its end
 

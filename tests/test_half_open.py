@@ -16,7 +16,18 @@ import pytest
 import zmq
 from sockets import MS, WAIT
 
-from patterns import clone, heartbeats, inter_broker, last_value_cache, publish_subscribe, replay, slow_joiner, steering
+from patterns import (
+    clone,
+    heartbeats,
+    inter_broker,
+    last_value_cache,
+    leader_election,
+    publish_subscribe,
+    replay,
+    slow_joiner,
+    steering,
+)
+from patterns.shell import serve
 from patterns.stage import Stage
 
 QUICK = 0.5  # seconds from one PING to the next here
@@ -92,6 +103,12 @@ def relay(to: str) -> Iterator[Relay]:
             inter_broker,
             lambda ctx, to: inter_broker.broker(ctx, "A", "B", place=lambda who, _: {"A": NOWHERE, "B": to}[who]),
         ),
+        (
+            zmq.XPUB,
+            leader_election,
+            lambda ctx, to: serve(ctx, leader_election.Member("A", ("B",), {"A": NOWHERE, "B": to}.get)),
+        ),
+        (zmq.XPUB, leader_election, lambda ctx, to: leader_election.leader(ctx, "B", place=lambda _: to)),
     ],
     ids=[
         "publish_subscribe.subscriber",
@@ -103,6 +120,8 @@ def relay(to: str) -> Iterator[Relay]:
         "clone.replica",
         "replay.subscriber",
         "inter_broker.broker",
+        "leader_election.member",
+        "leader_election.leader",
     ],
 )
 def test_who_listens_on_a_half_open_connection_makes_it_anew(
