@@ -62,7 +62,8 @@ class Event:
     `socket` is the socket's name within its actor: its type, and a number from the second of a type on ("REQ",
     "REQ 2"). `frames` are what the application gave or got; on the wire's events, what crossed. `peer` and
     `peer_socket` name the sender of a received or wired message as far as it is known, `to` and `to_socket` its
-    receiver on the wire. `at` is time.monotonic() in seconds, one clock for the machine.
+    receiver on the wire. `at` is time.monotonic() in seconds, one clock for the machine; the simulation has its own,
+    and numbers its messages in the `detail` of "sent" and "receive".
     """
 
     actor: str
@@ -226,6 +227,7 @@ class Recording:
         whose frames agree: content alone does not identify a message. A REP's send goes to whose request it received
         last, a ROUTER's to whose routing id it begins with. A PUB's send may be taken once by each receiving socket
         that was open when it went out.
+        In a simulation both ends know its number.
         Where the metadata names nobody (inproc, recv_into, an untraced peer) the earliest
         untaken send on a socket at the other end decides.
         """
@@ -278,6 +280,7 @@ class _Pairing:
         self.links = links(events)
         self.sends: dict[tuple[str, str], list[int]] = {}  # (actor, socket) -> positions of its sends
         self.outcome: dict[int, Event] = {}  # send -> its "sent" or "refused"
+        self.numbered: dict[str, int] = {}  # a message's number -> its send, in a simulation
         self.taken: dict[int, list[int]] = {}  # send -> receives
         self.wired: dict[int, list[Event]] = {}  # send -> what the wire did with it
         self.addressed = _addressed(events)
@@ -291,7 +294,9 @@ class _Pairing:
                 self.sends.setdefault((e.actor, e.socket), []).append(i)
                 open_[e.actor, e.socket] = i
             elif e.kind in ("sent", "refused") and (e.actor, e.socket) in open_:
-                self.outcome[open_.pop((e.actor, e.socket))] = e
+                self.outcome[send := open_.pop((e.actor, e.socket))] = e
+                if e.kind == "sent" and e.detail:
+                    self.numbered[e.detail] = send
 
     def messages(self) -> tuple[Message, ...]:
         for e in self.events:
@@ -320,6 +325,9 @@ class _Pairing:
                 return
 
     def _receive(self, i: int, e: Event) -> None:
+        if e.detail in self.numbered:
+            self.taken.setdefault(self.numbered[e.detail], []).append(i)
+            return
         if e.peer:
             keys = [(e.peer, e.peer_socket)]
         else:
