@@ -35,7 +35,7 @@ from .nursery import MEMORY, NO_ROOM
 DEADLINE = 10.0  # seconds for a whole judgment
 QUEUE = 120.0  # seconds to wait for a place
 SEEDS = 1_000_000  # from which one is drawn
-PLACES = 2 * (os.cpu_count() or 1)  # judges at once on this machine: they wait more than they compute
+PLACES = 3 * (os.cpu_count() or 1)  # judges at once on this machine: they wait more than they compute
 PLACE = "zeromq-workbook-judge"  # what a place is called
 HEARD = 8 << 20  # bytes of what a judge writes
 MARK = "ZEROMQ_WORKBOOK_CHECK"  # in the environment of a judge and of all that it starts
