@@ -29,6 +29,7 @@ RECIPES = [
     "inter_broker",
     "leader_election",
     "majordomo",
+    "majordomo_v2",
     "paranoid_pirate",
     "replay",
     "steering",
