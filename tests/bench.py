@@ -25,7 +25,7 @@ import zmq  # noqa: E402
 
 from diagrams import trace  # noqa: E402
 from diagrams.recording import Recording  # noqa: E402
-from patterns import load_balancing, paranoid_pirate  # noqa: E402
+from patterns import load_balancing, majordomo_v2, paranoid_pirate  # noqa: E402
 from patterns.clone import PAIRS, Replica, Server  # noqa: E402
 from patterns.majordomo import CLIENT, READY, REPLY, WORKER, Client, broker, worker  # noqa: E402
 from patterns.shell import AT_ONCE, NEVER, Close, Effect, Open, Result, Send, arun, run, serve  # noqa: E402
@@ -203,6 +203,70 @@ def paying(middle: Any) -> Way:
         def turn() -> float:
             before = paid(between.pid)
             stage.spawn("bench:ask_many", stage.endpoint("front"), b"").result(WAIT)
+            return MANY / (paid(between.pid) - before)
+
+        return turn
+
+    return way
+
+
+def dealers_v2(ctx: Any, endpoint: str, count: int) -> None:
+    """So many workers of MDP 0.2 in one loop; each gives back what it gets, and a heartbeat for a heartbeat."""
+    head = [majordomo_v2.WORKER, majordomo_v2.FINAL]
+    with several(ctx, zmq.DEALER, endpoint, count) as poller:
+        for sock, _ in poller.sockets:
+            sock.send_multipart([majordomo_v2.WORKER, majordomo_v2.READY, b"echo"])
+        while True:
+            for sock, _ in poller.poll():
+                frames = sock.recv_multipart()
+                sock.send_multipart([*head, *frames[2:]] if len(frames) > 2 else frames)
+
+
+def ask_apart(ctx: Any, endpoint: str) -> float:
+    """Requests a second of `FLIGHT` DEALERs, each of which has one of them under way."""
+    request = [majordomo_v2.CLIENT, majordomo_v2.C_REQUEST, b"echo", BODY]
+    with several(ctx, zmq.DEALER, endpoint, FLIGHT) as poller:
+        since, sent, done = time.perf_counter(), FLIGHT, 0
+        for sock, _ in poller.sockets:
+            sock.send_multipart(request)
+        while done < MANY:
+            for sock, _ in poller.poll():
+                assert sock.recv_multipart()[-1] == BODY
+                done += 1
+                if sent < MANY:
+                    sock.send_multipart(request)
+                    sent += 1
+    return MANY / (time.perf_counter() - since)
+
+
+def passing_v2(ctx: Any, endpoint: str) -> None:
+    """The frames of MDP 0.2 through a bare loop: each request to a worker that is idle, and nothing is looked at."""
+    with ctx.socket(zmq.ROUTER) as peers:
+        peers.bind(endpoint)
+        idle, waiting = deque[bytes](), deque[list[bytes]]()
+        while True:
+            peer, header, command, *frames = peers.recv_multipart()
+            if header == majordomo_v2.CLIENT:
+                waiting.append([peer, b"", *frames[1:]])
+            else:
+                idle.append(peer)
+                if command == majordomo_v2.FINAL:
+                    client, _, *body = frames
+                    peers.send_multipart([client, majordomo_v2.CLIENT, majordomo_v2.C_FINAL, b"echo", *body])
+            if idle and waiting:
+                peers.send_multipart([idle.popleft(), majordomo_v2.WORKER, majordomo_v2.REQUEST, *waiting.popleft()])
+
+
+def paying_v2(middle: Any) -> Way:
+    """Requests a second of the processor time of `middle`, one ROUTER between clients and workers of MDP 0.2."""
+
+    def way(stage: Stage) -> Callable[[], float]:
+        between = stage.spawn(middle, stage.endpoint("front"))
+        stage.spawn("bench:dealers_v2", stage.endpoint("front"), WORKERS)
+
+        def turn() -> float:
+            before = paid(between.pid)
+            stage.spawn("bench:ask_apart", stage.endpoint("front")).result(WAIT)
             return MANY / (paid(between.pid) - before)
 
         return turn
@@ -407,6 +471,7 @@ ROWS: list[tuple[str, Way, Callable[[], Stage], Way]] = [
     ("load balancing to REQ/REP through zmq.proxy", through_load_balancing, Stage, through_proxy),
     ("Majordomo to zmq.proxy, many in flight", many_through_majordomo, Stage, many_through_proxy),
     ("Paranoid Pirate to a bare loop, CPU time", paying(paranoid_pirate.queue), Stage, paying("bench:passing")),
+    ("Majordomo 0.2 to a bare loop, CPU time", paying_v2(majordomo_v2.broker), Stage, paying_v2("bench:passing_v2")),
     ("clone, updates to bare PUB/SUB", updates_of_clone, Stage, updates_bare),
     ("clone, snapshot to bare DEALER/ROUTER", snapshots_of_clone, Stage, snapshots_bare),
     ("a core under asyncio to one that blocks", under("awaiting", 1), Stage, under("blocking", 1)),
