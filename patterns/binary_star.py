@@ -179,25 +179,26 @@ class Server:
         return [Work(frames)] if frames[1:2] == [b""] else []
 
 
-def _serve(ctx: Context, pair: Pair, work: Service, report: Report) -> None:
+def serve(ctx: Context, pair: Pair, work: Service = upper, report: Report = log) -> None:
+    """Play one of two that is around a `Server`, for ever, and report what it becomes."""
     for state in run(ctx, pair, lambda job: [*job[:2], *map(work, job[2:])]):
         report(state)
 
 
 def primary(
     ctx: Context, endpoint: str = PRIMARY, mine: str = PRIMARY_STATE, peer: str = BACKUP_STATE,
-    interval: float = INTERVAL, work: Service = upper, report: Report = log,
+    interval: float = INTERVAL, liveness: float = LIVENESS, work: Service = upper, report: Report = log,
 ) -> None:  # fmt: skip
     """Answer each request with `work` of its frames while this server is active, for ever; report what it becomes."""
-    _serve(ctx, Pair(Server(endpoint), S.PRIMARY, mine, peer, interval=interval), work, report)
+    serve(ctx, Pair(Server(endpoint), S.PRIMARY, mine, peer, interval=interval, liveness=liveness), work, report)
 
 
 def backup(
     ctx: Context, endpoint: str = BACKUP, mine: str = BACKUP_STATE, peer: str = PRIMARY_STATE,
-    interval: float = INTERVAL, work: Service = upper, report: Report = log,
+    interval: float = INTERVAL, liveness: float = LIVENESS, work: Service = upper, report: Report = log,
 ) -> None:  # fmt: skip
     """The same, as the server that at first waits for the primary."""
-    _serve(ctx, Pair(Server(endpoint), S.BACKUP, mine, peer, interval=interval), work, report)
+    serve(ctx, Pair(Server(endpoint), S.BACKUP, mine, peer, interval=interval, liveness=liveness), work, report)
 
 
 def client(

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 RECIPES = [
+    "binary_star",
     "clone",
     "heartbeats",
     "inter_broker",

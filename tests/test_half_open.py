@@ -17,6 +17,7 @@ import zmq
 from sockets import MS, WAIT
 
 from patterns import (
+    binary_star,
     clone,
     heartbeats,
     inter_broker,
@@ -98,6 +99,7 @@ def relay(to: str) -> Iterator[Relay]:
         (zmq.ROUTER, heartbeats, lambda ctx, to: heartbeats.peer(ctx, "kitchen", to)),
         (zmq.XPUB, clone, lambda ctx, to: clone.replica(ctx, updates=to, snapshots=NOWHERE, interval=QUICK / 5)),
         (zmq.XPUB, replay, lambda ctx, to: replay.subscriber(ctx, "tea", to, NOWHERE, interval=QUICK / 5)),
+        (zmq.XPUB, binary_star, lambda ctx, to: binary_star.primary(ctx, NOWHERE, "inproc://says", to, QUICK / 4, 4)),
         (
             zmq.XPUB,
             inter_broker,
@@ -119,6 +121,7 @@ def relay(to: str) -> Iterator[Relay]:
         "heartbeats.peer",
         "clone.replica",
         "replay.subscriber",
+        "binary_star.primary",
         "inter_broker.broker",
         "leader_election.member",
         "leader_election.leader",
@@ -127,7 +130,7 @@ def relay(to: str) -> Iterator[Relay]:
 def test_who_listens_on_a_half_open_connection_makes_it_anew(
     kind: int, recipe: Any, role: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recipe, "PING", QUICK, raising=recipe not in (clone, replay))
+    monkeypatch.setattr(recipe, "PING", QUICK, raising=recipe not in (binary_star, clone, replay))
     with Stage() as stage:
         option = (
             "xpub_verbose" if kind == zmq.XPUB else "router_handover"
