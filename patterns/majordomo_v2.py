@@ -127,13 +127,10 @@ def _yesterday(frames: list[bytes]) -> list[bytes]:
 def _today(effects: Iterable[Effect]) -> Iterator[Effect]:
     """What the broker of 0.1 says, in the words of 0.2."""
     for effect in effects:
-        match effect:
-            case Send(socket, [client, b"", b"MDPC01", *rest]):
-                yield Send(socket, [client, CLIENT, C_FINAL, *rest])
-            case Send(socket, [worker, b"", b"MDPW01", command, *rest]):
-                yield Send(socket, [worker, WORKER, NEW[command], *rest])
-            case _:
-                yield effect
+        if isinstance(effect, Send):
+            _, _, header, first, *_ = effect.frames
+            effect.frames[1:4] = [CLIENT, C_FINAL, first] if header == majordomo.CLIENT else [WORKER, NEW[first]]
+        yield effect
 
 
 class Worker(majordomo.Worker):

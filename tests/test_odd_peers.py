@@ -13,7 +13,16 @@ import pytest
 import zmq
 from sockets import MS, STUCK, WAIT
 
-from patterns import lazy_pirate, load_balancing, majordomo, paranoid_pirate, pipeline, request_reply, shared_queue
+from patterns import (
+    lazy_pirate,
+    load_balancing,
+    majordomo,
+    majordomo_v2,
+    paranoid_pirate,
+    pipeline,
+    request_reply,
+    shared_queue,
+)
 from patterns.stage import Stage
 
 ODD = [
@@ -208,6 +217,37 @@ def a_majordomo_client(stage: Stage) -> None:
     assert asking.result(WAIT) == [b"\xff", b"two"]
 
 
+def a_majordomo_v2_broker(stage: Stage) -> None:
+    stage.play(majordomo_v2.broker, stage.endpoint("broker"))
+    asks = odd(stage, zmq.DEALER, "broker")
+    say_all(asks)
+    say_all(asks, majordomo_v2.CLIENT)
+    say_all(asks, majordomo_v2.WORKER)
+    asks.send_multipart([majordomo_v2.CLIENT, majordomo_v2.C_REQUEST, b"mmi.service", b"tea"])
+    until(asks, [majordomo_v2.CLIENT, majordomo_v2.C_FINAL, b"mmi.service", b"404"].__eq__)
+
+
+def a_majordomo_v2_worker(stage: Stage) -> None:
+    gives = odd(stage, zmq.ROUTER, "broker", bind=True)
+    stage.play(majordomo_v2.worker, "tea", stage.endpoint("broker"))
+    name, *_ = gives.recv_multipart()
+    say_all(gives, name)
+    say_all(gives, name, majordomo_v2.WORKER)
+    gives.send_multipart([name, majordomo_v2.WORKER, majordomo_v2.REQUEST, b"Ann", b"", b"hello"])
+    until(gives, [name, majordomo_v2.WORKER, majordomo_v2.FINAL, b"Ann", b"", b"1 words"].__eq__)
+
+
+def a_majordomo_v2_client(stage: Stage) -> None:
+    gives = odd(stage, zmq.ROUTER, "broker", bind=True)
+    role = partial(majordomo_v2.client, endpoint=stage.endpoint("broker"), timeout=WAIT)
+    asking = stage.play(role, "tea", "hello", name="client")
+    name, *_ = gives.recv_multipart()
+    say_all(gives, name)
+    say_all(gives, name, majordomo_v2.CLIENT)
+    gives.send_multipart([name, majordomo_v2.CLIENT, majordomo_v2.C_FINAL, b"tea", b"\xff", b"two"])
+    assert asking.result(WAIT) == [b"\xff", b"two"]
+
+
 def a_paranoid_queue(stage: Stage) -> None:
     stage.play(paranoid_pirate.queue, stage.endpoint("front"), stage.endpoint("back"))
     works, asks = odd(stage, zmq.DEALER, "back"), odd(stage, zmq.DEALER, "front")
@@ -255,6 +295,9 @@ SCENES: dict[str, Callable[[Stage], None]] = {
     "majordomo.broker": a_majordomo_broker,
     "majordomo.worker": a_majordomo_worker,
     "majordomo.client": a_majordomo_client,
+    "majordomo_v2.broker": a_majordomo_v2_broker,
+    "majordomo_v2.worker": a_majordomo_v2_worker,
+    "majordomo_v2.client": a_majordomo_v2_client,
     "paranoid_pirate.queue": a_paranoid_queue,
     "paranoid_pirate.worker": a_paranoid_worker,
 }
