@@ -30,8 +30,7 @@ PRIMARY_STATE, BACKUP_STATE = "tcp://127.0.0.1:5003", "tcp://127.0.0.1:5004"  # 
 INTERVAL, LIVENESS = 1.0, 2  # seconds from one word of a server to its next; silent ones until it is taken for dead
 TIMEOUT, TRIES = 1.0, 12  # seconds that a client waits for one reply; tries at both servers together
 
-# What each trouble does to the promise that of the two servers one answers and the other does not. "Safe": never both,
-# and one of them again when both are there and hear each other, or sooner. "Duplicated": both.
+# What each trouble does to the promise that one of the two answers. "Safe": one, or for a while none. "Duplicated": both.
 GUARANTEES = {
     "crash": ("safe", "test_a_dead_active_is_followed_by_its_peer_when_a_client_asks"),
     "freeze": ("safe", "test_a_frozen_active_that_thaws_answers_nobody"),
@@ -39,14 +38,11 @@ GUARANTEES = {
     "slow": ("safe", "test_a_job_longer_than_the_patience_leaves_the_active_in_office"),
     "restart": ("safe", "test_a_primary_that_was_restarted_stands_by"),
 }
-# It rests on this: while both run, a word of the one reaches the other within half an interval. Of a request: at least
-# once, or TimeoutError. Use something else where the two may be parted with clients on both sides (three servers and a
-# majority), or where not even a reply already on its way may be late (a resource that knows who is in office).
+# It rests on this: while both run, a word of the one reaches the other within half an interval. Requests: at least once,
+# or TimeoutError. Use something else where the two may be parted with clients on both sides (`leader_election`).
 
 Context = zmq.Context[Any]
-Service = Callable[[bytes], bytes]
-Became = Callable[["State", float], Iterable[Effect]]
-Report = Callable[["State"], object]
+Service, Report = Callable[[bytes], bytes], Callable[["State"], object]
 log = partial(logging.getLogger("binary_star").warning, "%s")  # goes to stderr, unless somebody decides otherwise
 OUT, IN = "states out", "states in"  # the names of a pair's own sockets
 
@@ -81,15 +77,15 @@ class Pair:
 
     core    the server; its ticks, and what comes on its other sockets, are its own at all times
     first   State.PRIMARY or State.BACKUP, of the two servers one each
-    mine    where this server tells its state: a PUB, bound
-    peer    where the other tells its own: a SUB, connected
+    mine    where this server tells its state: a PUB, bound; `peer` is where the other does: a SUB, connected
     voter   the core's socket for clients: whatever is received or sent there passes only while this server is active
     became  called with each new state and the time; what it returns is done as well
     """
 
     def __init__(
         self, core: Core, first: State, mine: str, peer: str, voter: str = "clients",
-        became: Became = lambda state, now: (), interval: float = INTERVAL, liveness: float = LIVENESS,
+        became: Callable[[State, float], Iterable[Effect]] = lambda state, now: (),
+        interval: float = INTERVAL, liveness: float = LIVENESS,
     ) -> None:  # fmt: skip
         for name, value, least in (("interval", interval, 0.001), ("liveness", liveness, 2)):
             if not least <= value < NEVER:
@@ -202,8 +198,8 @@ def backup(
 
 
 def client(
-    ctx: Context, *requests: str, primary: str = PRIMARY, backup: str = BACKUP, timeout: float = TIMEOUT,
-    tries: int = TRIES,
+    ctx: Context, *requests: str, primary: str = PRIMARY, backup: str = BACKUP,
+    timeout: float = TIMEOUT, tries: int = TRIES,
 ) -> list[str]:  # fmt: skip
     """Ask each request in turn and return the replies. Raises TimeoutError for the first that nobody answers."""
     servers = [primary, backup]
@@ -212,10 +208,7 @@ def client(
 
 
 def ask(ctx: Context, request: bytes, servers: list[str], timeout: float = TIMEOUT, tries: int = TRIES) -> bytes:
-    """Return the reply to one request, a Lazy Pirate's: asked up to `tries` times, of one server after the other.
-
-    Who has answered stands first in `servers` afterwards, so the next request begins there. Raises TimeoutError.
-    """
+    """Return the reply of one server or the other; whoever answers stands first in `servers` from then on."""
     lazy_pirate.check(timeout, tries)
     for _ in range(tries):
         with suppress(TimeoutError):

@@ -25,7 +25,7 @@ import zmq  # noqa: E402
 
 from diagrams import trace  # noqa: E402
 from diagrams.recording import Recording  # noqa: E402
-from patterns import load_balancing, majordomo_v2, paranoid_pirate  # noqa: E402
+from patterns import binary_star, load_balancing, majordomo_v2, paranoid_pirate  # noqa: E402
 from patterns.clone import PAIRS, Replica, Server  # noqa: E402
 from patterns.majordomo import CLIENT, READY, REPLY, WORKER, Client, broker, worker  # noqa: E402
 from patterns.shell import AT_ONCE, NEVER, Close, Effect, Open, Result, Send, arun, run, serve  # noqa: E402
@@ -274,6 +274,30 @@ def paying_v2(middle: Any) -> Way:
     return way
 
 
+def starring(ctx: Any, endpoint: str) -> None:
+    """One of two around a core that gives back what it gets; its peer is dead."""
+    pair = binary_star.Pair(Mirror(endpoint), binary_star.State.PRIMARY, "inproc://mine", "inproc://peer")
+    for _ in run(ctx, pair):
+        pass
+
+
+def mirroring(role: str) -> Way:
+    """Requests a second of the processor time of a server that gives back what it gets."""
+
+    def way(stage: Stage) -> Callable[[], float]:
+        server, front = stage.spawn(f"bench:{role}", stage.endpoint("front")), stage.endpoint("front")
+        stage.play(binary_star.ask, BODY, [front], 0.5, 60).result(WAIT)  # a vote, and it is active
+
+        def turn() -> float:
+            before = paid(server.pid)
+            stage.spawn("bench:ask_many", front, b"").result(WAIT)
+            return MANY / (paid(server.pid) - before)
+
+        return turn
+
+    return way
+
+
 # -- a state and its replica --------------------------------------------------------------------------------------
 
 
@@ -472,6 +496,7 @@ ROWS: list[tuple[str, Way, Callable[[], Stage], Way]] = [
     ("Majordomo to zmq.proxy, many in flight", many_through_majordomo, Stage, many_through_proxy),
     ("Paranoid Pirate to a bare loop, CPU time", paying(paranoid_pirate.queue), Stage, paying("bench:passing")),
     ("Majordomo 0.2 to a bare loop, CPU time", paying_v2(majordomo_v2.broker), Stage, paying_v2("bench:passing_v2")),
+    ("Binary Star to a bare loop, CPU time", mirroring("starring"), Stage, mirroring("mirror")),
     ("clone, updates to bare PUB/SUB", updates_of_clone, Stage, updates_bare),
     ("clone, snapshot to bare DEALER/ROUTER", snapshots_of_clone, Stage, snapshots_bare),
     ("a core under asyncio to one that blocks", under("awaiting", 1), Stage, under("blocking", 1)),
