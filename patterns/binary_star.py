@@ -30,7 +30,7 @@ PRIMARY_STATE, BACKUP_STATE = "tcp://127.0.0.1:5003", "tcp://127.0.0.1:5004"  # 
 INTERVAL, LIVENESS = 1.0, 2  # seconds from one word of a server to its next; silent ones until it is taken for dead
 TIMEOUT, TRIES = 1.0, 12  # seconds that a client waits for one reply; tries at both servers together
 
-# What each trouble does to the promise that one of the two answers. "Safe": one, or for a while none. "Duplicated": both.
+# What each trouble does to the promise that one of the two answers. "Safe": one, or for a while none; "duplicated": two.
 GUARANTEES = {
     "crash": ("safe", "test_a_dead_active_is_followed_by_its_peer_when_a_client_asks"),
     "freeze": ("safe", "test_a_frozen_active_that_thaws_answers_nobody"),
@@ -38,11 +38,12 @@ GUARANTEES = {
     "slow": ("safe", "test_a_job_longer_than_the_patience_leaves_the_active_in_office"),
     "restart": ("safe", "test_a_primary_that_was_restarted_stands_by"),
 }
-# It rests on this: while both run, a word of the one reaches the other within half an interval. Requests: at least once,
-# or TimeoutError. Use something else where the two may be parted with clients on both sides (`leader_election`).
+# It rests on this: while both run, a word of either reaches the other within half an interval. Of a request: at least
+# once, or TimeoutError. Use something else where the two may be parted, with clients on both sides (`leader_election`).
 
 Context = zmq.Context[Any]
-Service, Report = Callable[[bytes], bytes], Callable[["State"], object]
+Service = Callable[[bytes], bytes]
+Report = Callable[["State"], object]
 log = partial(logging.getLogger("binary_star").warning, "%s")  # goes to stderr, unless somebody decides otherwise
 OUT, IN = "states out", "states in"  # the names of a pair's own sockets
 
@@ -80,6 +81,7 @@ class Pair:
     mine    where this server tells its state: a PUB, bound; `peer` is where the other does: a SUB, connected
     voter   the core's socket for clients: whatever is received or sent there passes only while this server is active
     became  called with each new state and the time; what it returns is done as well
+    interval, liveness  as in `heartbeats`, the same at both
     """
 
     def __init__(
