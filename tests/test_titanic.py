@@ -731,6 +731,12 @@ class House:
         return self.asks(titanic.reply, uuid, timeout=WAIT)
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients ask for as long as a test waits: on a busy machine a process takes its time to start."""
+    monkeypatch.setattr(titanic, "TRIES", 8)
+
+
 @pytest.fixture
 def house(path: str) -> Iterator[House]:
     with Stage() as stage:
