@@ -26,6 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 RECIPES = [
     "binary_star",
     "clone",
+    "cluster",
     "freelance",
     "heartbeats",
     "inter_broker",
