@@ -25,7 +25,7 @@ import zmq  # noqa: E402
 
 from diagrams import trace  # noqa: E402
 from diagrams.recording import Recording  # noqa: E402
-from patterns import binary_star, load_balancing, majordomo_v2, paranoid_pirate  # noqa: E402
+from patterns import binary_star, freelance, load_balancing, majordomo_v2, paranoid_pirate  # noqa: E402
 from patterns.clone import PAIRS, Replica, Server  # noqa: E402
 from patterns.majordomo import CLIENT, READY, REPLY, WORKER, Client, broker, worker  # noqa: E402
 from patterns.shell import AT_ONCE, NEVER, Close, Effect, Open, Result, Send, arun, run, serve  # noqa: E402
@@ -298,6 +298,62 @@ def mirroring(role: str) -> Way:
     return way
 
 
+def giving_back(ctx: Any, endpoint: str) -> None:
+    """A bare server of FLP that looks at nothing."""
+    with ctx.socket(zmq.ROUTER) as router:
+        router.routing_id = endpoint.encode()
+        router.bind(endpoint)
+        while True:
+            router.send_multipart(router.recv_multipart())
+
+
+def serving(server: Any) -> Way:
+    """Requests a second of the processor time of a server of FLP."""
+
+    def way(stage: Stage) -> Callable[[], float]:
+        serves = stage.spawn(server, *ends(stage, "server"))
+
+        def turn() -> float:
+            before = paid(serves.pid)
+            stage.spawn("bench:ask_many", *ends(stage, "server"), b"1").result(WAIT)
+            return MANY / (paid(serves.pid) - before)
+
+        return turn
+
+    return way
+
+
+def asking(ctx: Any, endpoint: str) -> float:
+    """Questions a second of the processor time of a caller of ours and its agent, one after the other."""
+    with freelance.freelance(ctx, endpoint) as ask:
+        ask(BODY)
+        since = time.process_time()
+        for _ in range(MANY):
+            ask(BODY)
+        return MANY / (time.process_time() - since)
+
+
+def asking_bare(ctx: Any, endpoint: str) -> float:
+    """The same of one bare ROUTER."""
+    with ctx.socket(zmq.ROUTER) as router:
+        router.connect(endpoint)
+        while not router.poll(10):
+            router.send_multipart([endpoint.encode(), b"1", BODY])
+        since = time.process_time()
+        for _ in range(MANY):
+            router.send_multipart([endpoint.encode(), b"1", BODY])
+            router.recv_multipart()
+        return MANY / (time.process_time() - since)
+
+
+def questions(caller: str) -> Way:
+    def way(stage: Stage) -> Callable[[], float]:
+        stage.spawn("bench:giving_back", *ends(stage, "server"))
+        return lambda: float(stage.spawn(caller, *ends(stage, "server")).result(WAIT))
+
+    return way
+
+
 # -- a state and its replica --------------------------------------------------------------------------------------
 
 
@@ -497,6 +553,8 @@ ROWS: list[tuple[str, Way, Callable[[], Stage], Way]] = [
     ("Paranoid Pirate to a bare loop, CPU time", paying(paranoid_pirate.queue), Stage, paying("bench:passing")),
     ("Majordomo 0.2 to a bare loop, CPU time", paying_v2(majordomo_v2.broker), Stage, paying_v2("bench:passing_v2")),
     ("Binary Star to a bare loop, CPU time", mirroring("starring"), Stage, mirroring("mirror")),
+    ("Freelance's server to a bare loop, CPU time", serving(freelance.server), Stage, serving("bench:giving_back")),
+    ("... caller and agent to a bare ROUTER", questions("bench:asking"), Stage, questions("bench:asking_bare")),
     ("clone, updates to bare PUB/SUB", updates_of_clone, Stage, updates_bare),
     ("clone, snapshot to bare DEALER/ROUTER", snapshots_of_clone, Stage, snapshots_bare),
     ("a core under asyncio to one that blocks", under("awaiting", 1), Stage, under("blocking", 1)),

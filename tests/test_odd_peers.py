@@ -14,6 +14,7 @@ import zmq
 from sockets import MS, STUCK, WAIT
 
 from patterns import (
+    freelance,
     lazy_pirate,
     load_balancing,
     majordomo,
@@ -271,6 +272,26 @@ def a_paranoid_worker(stage: Stage) -> None:
         until(gives, [name, *message].__eq__)
 
 
+def a_free_server(stage: Stage) -> None:
+    stage.play(freelance.server, stage.endpoint("server"))
+    asks = odd(stage, zmq.DEALER, "server")
+    say_all(asks)
+    asks.send_multipart([b"1", b"hello"])
+    until(asks, [b"1", b"hello"].__eq__)
+
+
+def a_free_client(stage: Stage) -> None:
+    endpoint = stage.endpoint("server")
+    gives = stage.socket(zmq.ROUTER, linger=0, rcvtimeo=MS, routing_id=endpoint.encode())
+    gives.bind(endpoint)
+    asking = stage.play(partial(freelance.client, servers=endpoint, timeout=WAIT), "hello", name="client")
+    name, *_ = gives.recv_multipart()
+    say_all(gives, name)
+    request = until(gives, lambda frames: frames[-1:] == [b"hello"])
+    gives.send_multipart([*request[:-1], b"\xff"])
+    assert asking.result(WAIT) == ["\\xff"]
+
+
 def at_server(role: Callable[..., Any], end: str = "endpoint", **limits: Any) -> Callable[[Stage], None]:
     """The scene of a client whose server is odd."""
     return lambda stage: a_client(stage, partial(role, **{end: stage.endpoint("server")}, **limits))
@@ -300,6 +321,8 @@ SCENES: dict[str, Callable[[Stage], None]] = {
     "majordomo_v2.client": a_majordomo_v2_client,
     "paranoid_pirate.queue": a_paranoid_queue,
     "paranoid_pirate.worker": a_paranoid_worker,
+    "freelance.server": a_free_server,
+    "freelance.client": a_free_client,
 }
 
 
