@@ -31,6 +31,7 @@ class Medium:
         self.random, self.now, self._write = random.Random(seed), 0.0, write
         self.bound: dict[str, Socket] = {}
         self.cuts: set[frozenset[str]] = set()  # pairs of nodes that cannot reach each other
+        self.delays: dict[frozenset[str], tuple[float, float]] = {}  # of pairs for which it is not DELAY
         self.count, self.sent = itertools.count(1), itertools.count(1)
         self._agenda: list[tuple[float, int, Callable[[], object]]] = []
 
@@ -176,7 +177,9 @@ class _Pipe:
 
     def set_off(self, far: "_Pipe") -> None:
         """One more of those that wait will arrive: the first of them then, so that order is kept."""
-        self.medium.at(self.medium.now + self.medium.random.uniform(*DELAY), partial(self.arrive, far))
+        ends = frozenset((self.socket.owner.name, far.socket.owner.name))
+        delay = self.medium.random.uniform(*self.medium.delays.get(ends, DELAY))
+        self.medium.at(self.medium.now + delay, partial(self.arrive, far))
 
     def arrive(self, far: "_Pipe") -> None:
         if self.far is not far:  # they have parted

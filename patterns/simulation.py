@@ -73,6 +73,10 @@ class Network(Medium):
         self.cuts.discard(frozenset((a, b)))
         self.note("wire", "healed", detail=f"healed between {a} and {b}")
 
+    def far(self, a: str, b: str, least: float, most: float) -> None:
+        """From now on a message between these two nodes is under way for so many seconds."""
+        self.delays[frozenset((a, b))] = least, most
+
     def trouble(self, names: Sequence[str], until: float, every: float = 1.0) -> None:
         """By chance, every so many seconds: a crash, a freeze or a cut, over after about as long, and by then."""
         when = self.now

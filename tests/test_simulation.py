@@ -110,6 +110,19 @@ def test_a_message_is_under_way_for_a_while() -> None:
     assert DELAY[0] <= min(times) < max(times) <= DELAY[1]
 
 
+def test_between_two_nodes_that_are_far_from_each_other_a_message_takes_longer() -> None:
+    recording = Recording()
+    network = Network(write=recording.write)
+    network.far("server", "client", 2.0, 3.0)
+    network.play("server", listener())
+    for name in ("client", "other"):
+        network.play(name, speaker(kind=zmq.PUSH, later={1.0: say(name)}))
+    network.run(HOUR)
+    near, far = (e.at for e in recording if e.kind == "receive")
+    assert near <= 1.0 + DELAY[1]
+    assert 3.0 <= far <= 4.0
+
+
 def test_a_dealer_deals_in_turn_also_to_those_who_are_not_there_yet() -> None:
     network, servers = Network(), [f"tcp://{n}" for n in range(3)]
     network.play("client", lambda: Script(*[opened(zmq.DEALER, endpoint=s) for s in servers], *say(*"abcdef")))
