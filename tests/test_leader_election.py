@@ -339,7 +339,7 @@ class Hour:
         """Part some from the others, for some seconds."""
         some = self.chance.sample(self.names, self.chance.randint(1, len(self.names) - 1))
         over = self.chance.uniform(at, TROUBLE)
-        for a, b in itertools.product(some, set(self.names) - set(some)):
+        for a, b in itertools.product(some, [name for name in self.names if name not in some]):
             self.net.at(at, partial(self.net.cut, a, b))
             self.net.at(over, partial(self.net.heal, a, b))
 
@@ -424,7 +424,7 @@ def trouble(seed: int, recipe: Any) -> bool:
 def play(seed: int, **options: Any) -> Network:
     net = Network(seed)
     for name in "ABC":
-        peers = tuple({*"ABC"} - {name})
+        peers = tuple(other for other in "ABC" if other != name)
         net.play(name, lambda n=name, p=peers: Member(n, p, str, chance=random.Random(f"{seed} {n}"), **options))  # type: ignore[misc]
     return net
 

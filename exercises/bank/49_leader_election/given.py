@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not attempted: what the learner starts from.
+
+from patterns.leader_election import Member
+
+
+class Leased(Member):
+    """The core of a member whose leader knows when to stop. It is to hold to this:
+
+    All that the lesson's member does, this one does: same messages, same results. A third message is new, [b"ELECT1"]
+    [b"HERE"][term][member][leader]. A member that follows a leader answers each LEAD of it in their term with a HERE,
+    at once.
+
+    A leader counts a peer as present for `timeout` seconds from each HERE that names it, in its own term. The peer's
+    vote for it counts as the first. When the leader and the peers that are present are not more than half of all
+    members any longer, it steps down at that moment: it becomes a follower in the same term, without a leader, gives
+    the result (Role.FOLLOWER, term, ""), and waits from then on for a leader, as any follower does.
+
+    Whoever has stood still is told of the time, or of a message, late. Then what was due at an earlier time comes
+    first: a leader whose time is over says no LEAD any more, and a HERE that comes after that keeps it no longer.
+    As for all messages: what is of a lower term or of no member is dropped, and a higher term is taken over.
+    """
+
+
+def member(ctx, name, peers, places, timeout, shell):
+    """Give the core to a shell: the checker's, whose clock is a number. It calls `tick` and `receive` as any does."""
+    shell(ctx, Leased(name, peers, places.get, timeout))

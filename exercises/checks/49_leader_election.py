@@ -1,0 +1,330 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Let a leader know when it is one no longer: its followers answer, and without a majority of them it steps down."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import zmq
+
+from diagrams.recording import Event
+from exercises.answer import Call
+from exercises.clock import NOT_LATER, NOT_PLAYED, OWN_CLOCK, TOO_OFTEN, Clock, played
+from exercises.scene import NotYet, Scene
+
+ENTRY = "member"
+
+HINTS = (
+    "Two things are new, and each has its place in the lesson's core: something is said when a LEAD has been taken, "
+    "and something is noted when a HERE comes. What has to be asked before either method does anything else?",
+    "Note for each peer until when it is present. A leader needs so many of them that together with itself they are "
+    "more than half: its own time is over with the earliest of the latest that it needs. Look at that first thing in "
+    "`tick` and in `receive`, and let the deadline be no later.",
+    "Sort the times up to which the peers are present: in a group of `n` the one that counts is the `n // 2`-th from "
+    "the end. Keep the time of the next heartbeat apart from it, for a HERE moves the one and not the other.",
+)
+VARIANT = "let a leader that is about to be shut down say so, so that nobody has to wait for its silence."
+LIMIT = "a process that is frozen after it has looked at the clock still sends what it was about to send."
+WHY = "what does the store of the lesson still have to check, and in which moment would you miss it?"
+
+EQUIVALENT = {
+    "line 36, more: 1": "any number below 0 is the term of no message",
+    "line 43, less: 1": "there are three or five members",
+}
+
+UNANSWERED = "a heartbeat of the leader was not answered"
+FRAMES = "an answer to a heartbeat had other frames than it should"
+ANSWERED = "a heartbeat was answered that is not of the leader it follows"
+NEVER_DOWN = "a leader that nobody answered led on"
+EARLY = "a leader stepped down although more than half were there"
+MANY = "one peer was counted as several"
+HALF = "a leader led on with half of the members or fewer"
+OLD = "an answer that was not for this leader in this term was counted"
+SPOKE = "a leader that had stood still spoke before it looked at the time"
+REVIVED = "an answer that came too late kept a leader in office"
+LATE = "it was not awake when its time as a leader was over"
+UNTOLD = "it did not report that it leads no longer"
+TERM = "it changed its term when it stepped down"
+AGAIN = "it voted a second time in the term in which it had led"
+STAYS = "who had stepped down never stood for election again"
+BACK = "who had stepped down led again in the same term"
+QUIET = "a leader fell silent"
+HIGHER = "a higher term in an answer was passed over"
+LESSON = "an election went otherwise than in the lesson"
+UNBOUND = "no PUB was bound, or no SUB connected to all peers"
+
+LABELS = {
+    UNANSWERED: "who has to hear from a follower, and how often?",
+    FRAMES: "whose name comes first in a HERE, and whose last?",
+    ANSWERED: "which heartbeats does the lesson's core drop, and what becomes of your answer then?",
+    NEVER_DOWN: "when does anybody look at how long the peers have been silent?",
+    EARLY: "whom does a leader count besides its peers, and from when does a peer's silence count?",
+    MANY: "does it matter how often a peer answers, or when it did so last?",
+    HALF: "how many peers does a leader of three need beside itself, and how many a leader of five?",
+    OLD: "what does a HERE say, beside that somebody lives?",
+    SPOKE: "what is the first thing to look at, when nobody knows how long one has slept?",
+    REVIVED: "which comes first when a message is received: the message or the time?",
+    LATE: "at what time do you want your next tick, if the next heartbeat is due after your time is over?",
+    UNTOLD: "how does whoever runs the core learn of its role?",
+    TERM: "what makes a term grow?",
+    AGAIN: "for whom has a leader voted in its own term?",
+    STAYS: "what does a follower wait for that has no leader?",
+    BACK: "what does it take to become leader, and in which term?",
+    QUIET: "what else is a leader's deadline for?",
+    HIGHER: "what is done with the term of a message before anybody looks at its kind?",
+    LESSON: "which of the lesson's rules does your core still have to keep?",
+    UNBOUND: "which effects open the sockets, and where are the places of the members?",
+    NOT_LATER: "from when does the next wait count?",
+    TOO_OFTEN: "what is there to do at the time that you want to be called next?",
+    OWN_CLOCK: "which clock does a core have when it is played at another speed?",
+    NOT_PLAYED: "who is to call the core, and when does your function come back?",
+}
+
+NAMES = ["Ada", "Bea", "Cid", "Dot", "Eve", "Fay", "Gus", "Hal", "Ida", "Jan", "Kay", "Lea", "Mia", "Ned", "Oda", "Pam"]
+Words = tuple[str, ...]
+
+
+class Seat(Clock):
+    """Plays the answer's core among its peers. Times of a scene are in timeouts.
+
+    said  what it has said since somebody said something, or since it was asked for: a kind and what follows
+    told  its results since then: (role, term, leader)
+    """
+
+    def __init__(self, scene: Scene, me: str, peers: list[str], timeout: float, *how: Any) -> None:
+        self.me, self.peers, self.timeout = me, peers, timeout
+        self.said, self.told, self.last = list[Words](), list[Any](), dict[str, Event]()
+        self._names, self._places, self._prefixes = dict[str, int](), set[tuple[str, bool]](), list[bytes]()
+        super().__init__(scene, *how)
+        self.until(0.0)
+        places = {(place(me), True), *((place(peer), False) for peer in peers)}
+        if self._places != places or not any(b"ELECT1".startswith(prefix) for prefix in self._prefixes):
+            raise NotYet(UNBOUND, f"After the first tick these were open: {sorted(self._places)}.")
+
+    def effect(self, kind: str, *what: Any) -> None:
+        match kind, what:
+            case "open", [name, of, endpoint, bind] if bind == (of == zmq.PUB) and of in (zmq.PUB, zmq.SUB):
+                self._names[name] = of
+                self._places.add((endpoint, bind))
+                self.write(ENTRY, "bind" if bind else "connect", zmq.SocketType(of).name, (), "", "", endpoint)
+            case "subscribe", [_, prefix]:
+                self._prefixes.append(prefix)
+            case "send", [name, frames] if self._names[name] == zmq.PUB:
+                event = self.says(ENTRY, "PUB", frames)
+                words = [f.decode(errors="replace") if isinstance(f, bytes) else f for f in frames]
+                self.last[words[1] if len(words) > 1 else ""] = event
+                for peer in self.peers:
+                    self.write(peer, "receive", "SUB", [w.encode() for w in words], ENTRY, "PUB")
+                self.said.append(tuple(words[1:] if words[:1] == ["ELECT1"] else ["?", *words]))
+            case "result", [(role, term, leader)]:
+                self.told.append((f"{role}", term, leader))
+            case _:
+                raise NotYet(UNBOUND, f"At {self.when} it did what no member does: {kind} {what!r}.")
+
+    @property
+    def when(self) -> str:
+        return f"{self.now / self.timeout:g} timeouts"
+
+    def hear(self, peer: str, words: str, by: str = "") -> list[Words]:
+        """A peer says something, now; what the member says to that."""
+        self.said, self.told = [], []
+        kind, term, *rest = words.split()
+        frames = [part.encode() for part in ("ELECT1", kind, term, by or peer, *rest)]
+        self.says(peer, "PUB", frames)
+        self.write(ENTRY, "receive", "SUB", frames, peer, "PUB")
+        [name] = [name for name, of in self._names.items() if of == zmq.SUB]
+        self.receive(name, frames)
+        return self.said
+
+    def at(self, timeouts: float) -> list[Words]:
+        """Let the time pass until then; what the member says in the meantime."""
+        self.said, self.told = [], []
+        self.until(timeouts * self.timeout)
+        self.now = timeouts * self.timeout
+        return self.said
+
+    def blame(self, label: str, happened: str, kind: str = "") -> NoReturn:
+        raise NotYet(label, f"At {self.when}: {happened}", self.last.get(kind))
+
+    def lead(self, since: float, *voters: str) -> int:
+        """It has waited since then, stands for election, and wins with these votes at since + 2; its term."""
+        asked = [words for words in self.at(since + 2.0) if words[0] == "VOTE"]
+        if not asked or any(words[2:] != (self.me, self.me) for words in asked):
+            self.blame(LESSON, f"it has heard no leader for two timeouts, and said {asked}.", "VOTE")
+        term = int(asked[-1][1])
+        for voter in voters:
+            if any(words[0] == "LEAD" for words in self.said):
+                self.blame(LESSON, "it led before it had the votes.", "LEAD")
+            self.hear(voter, f"VOTE {term} {self.me}")
+        if ("LEAD", str(term), self.me) not in self.said or ("leader", term, self.me) not in self.told:
+            self.blame(LESSON, f"it has a majority in term {term}, said {self.said} and reported {self.told}.", "LEAD")
+        return term
+
+    def answers(self, leader: str, term: int) -> None:
+        """A leader beats, and is to be answered."""
+        said = self.hear(leader, f"LEAD {term}")
+        here = [words for words in said if words[0] == "HERE"]
+        if here != [("HERE", str(term), self.me, leader)]:
+            happened = f"it follows {leader} in term {term}, heard LEAD, and said {said}."
+            self.blame(FRAMES if here or said else UNANSWERED, happened, here[0][0] if here else "")
+
+    def leads(self, term: int, until: float) -> None:
+        """It must lead up to then, and beat."""
+        since = self.now / self.timeout
+        said = self.at(until)
+        if any(news[0] != "leader" for news in self.told) or any(words[0] == "VOTE" for words in said):
+            self.blame(EARLY, f"a majority has answered in time, and it reported {self.told}.")
+        if said.count(("LEAD", str(term), self.me)) < 4 * (until - since) - 1:
+            self.blame(QUIET, f"since {since:g} timeouts it has said {said}.", "LEAD")
+
+    def down(self, term: int, said: list[Words], told: list[Any], over: float, why: str) -> None:
+        """Its time was over by now, and it must have said no LEAD since, and reported that it follows."""
+        if any(words[0] == "LEAD" for words in said):
+            self.blame(why, f"its time as leader was over at {over:g} timeouts, and it said {said}.", "LEAD")
+        if ("follower", term, "") not in told:
+            wrong = any(news[0] == "follower" and news[1] != term for news in told)
+            happened = f"its time as leader was over at {over:g} timeouts, in term {term}, and it reported {told}."
+            self.blame(TERM if wrong else UNTOLD, happened)
+
+
+def place(name: str) -> str:
+    return f"inproc://{name}"
+
+
+@contextlib.contextmanager
+def _played(scene: Scene, members: int) -> Iterator[Seat]:
+    me, *peers = scene.random.sample(NAMES, members)
+    timeout, places = scene.random.choice((1.0, 2.0, 4.0)), {name: place(name) for name in (me, *peers)}
+    call = lambda shell: Call((me, tuple(peers), places, timeout, shell))  # noqa: E731
+    with played(scene, call) as (answer, [line]):
+        yield Seat(scene, me, peers, timeout, answer, line)
+
+
+def alone(scene: Scene) -> None:
+    """one member of three"""
+    with _played(scene, 3) as seat:
+        one, _ = seat.peers
+        term = seat.lead(0.0, one)
+        for when in 2.25, 2.5, 2.75:
+            seat.at(when)
+            seat.hear(one, f"HERE {term} {seat.me}")
+        seat.at(4.5)
+
+
+def follows(scene: Scene) -> None:
+    """leaders that it follows"""
+    with _played(scene, 5) as seat:
+        one, two, three, _ = seat.peers
+        first = scene.random.randrange(5, 50)
+        seat.answers(one, first)
+        for quarter in range(1, 13):
+            seat.at(quarter / 4)
+            seat.answers(one, first)
+        said = seat.hear(two, f"VOTE {first + 1} {two}")
+        if said != [("VOTE", str(first + 1), seat.me, two)]:
+            seat.blame(LESSON, f"{two} asked for its vote in term {first + 1}, and it said {said}.", "VOTE")
+        if said := seat.hear(one, f"LEAD {first}"):
+            seat.blame(ANSWERED, f"it heard a LEAD of term {first}, which is over, and said {said}.", "HERE")
+        if said := seat.hear(one, f"LEAD {first + 1}", by="Zoe"):
+            seat.blame(ANSWERED, f"it heard a LEAD of Zoe's, who is no member, and said {said}.", "HERE")
+        seat.answers(two, first + 1)
+        seat.answers(two, first + 1)
+        for words in f"HERE {first + 1} {two}", f"HERE {first + 1}":
+            if said := seat.hear(three, words):
+                seat.blame(LESSON, f"it heard {words} of {three}'s, and said {said}.", said[0][0])
+        seat.hear(three, f"HERE {first + 7} {one}")
+        said = seat.at(5.5)
+        if not said or said[0] != ("VOTE", str(first + 8), seat.me, seat.me):
+            seat.blame(HIGHER, f"it had heard a HERE of term {first + 7}, then nothing, and said {said}.", "VOTE")
+
+
+def silence(scene: Scene) -> None:
+    """one peer that answers, and then no longer"""
+    with _played(scene, 3) as seat:
+        one = scene.random.choice(seat.peers)
+        term = seat.lead(0.0, one)
+        for when in 2.875, 3.75, 4.625, 5.0625:
+            seat.leads(term, when)
+            seat.hear(one, f"HERE {term} {seat.me}")
+        seat.leads(term, 6.0)
+        seat.at(6.125)
+        told, said = seat.told, seat.at(9.0)
+        seat.down(term, said, told + seat.told, 6.0625, NEVER_DOWN)
+        if ("follower", term, "") not in told:
+            seat.blame(LATE, f"its time as leader was over at 6.0625 timeouts. By 6.125 it had reported {told}.")
+        if not any(words[:2] == ("VOTE", str(term + 1)) for words in said):
+            seat.blame(STAYS, f"it stepped down at 6.0625 timeouts, heard nothing, and said {said}.")
+
+
+def stepped_down(scene: Scene) -> None:
+    """what comes after it has stepped down"""
+    with _played(scene, 3) as seat:
+        one, two = scene.random.sample(seat.peers, 2)
+        term = seat.lead(0.0, one)
+        seat.leads(term, 2.5625)
+        seat.hear(one, f"HERE {term} {seat.me}")
+        seat.leads(term, 3.5)
+        seat.down(term, seat.at(3.75), seat.told, 3.5625, NEVER_DOWN)
+        for peer in one, two:
+            said = seat.hear(peer, f"HERE {term} {seat.me}")
+            if said or any(news[0] == "leader" for news in seat.told):
+                seat.blame(BACK, f"it had stepped down, heard a HERE of {peer}'s, and said {said}.", "LEAD")
+        if said := seat.hear(two, f"VOTE {term} {two}"):
+            seat.blame(AGAIN, f"{two} asked for its vote in term {term}, in which it had led. It said {said}.", "VOTE")
+        said = seat.hear(two, f"VOTE {term + 1} {two}")
+        if said != [("VOTE", str(term + 1), seat.me, two)]:
+            seat.blame(LESSON, f"{two} asked for its vote in term {term + 1}, and it said {said}.", "VOTE")
+        seat.answers(two, term + 1)
+
+
+def five(scene: Scene) -> None:
+    """five members, of whom too few answer, or for another, or again and again"""
+    with _played(scene, 5) as seat:
+        one, two, three, four = seat.peers
+        begin = 0.0
+        for label in (HALF, MANY, OLD):
+            term = seat.lead(begin, one, two)
+            seat.leads(term, begin + 2.8125)
+            for peer in three, four:
+                seat.hear(peer, f"HERE {term} {seat.me}")
+            seat.leads(term, begin + 3.5)
+            seat.hear(three, f"HERE {term} {seat.me}")
+            if label == MANY:
+                for _ in range(3):
+                    seat.hear(three, f"HERE {term} {seat.me}")
+            if label == OLD:
+                seat.hear(four, f"HERE {term - 1} {seat.me}")
+                seat.hear(four, f"HERE {term} {one}")
+                seat.hear(four, f"VOTE {term} {one}")
+                seat.hear(four, f"HERE {term} {seat.me}", by="Zoe")
+            seat.leads(term, begin + 3.75)
+            seat.at(begin + 3.9375)
+            told, said = seat.told, seat.at(begin + 4.375)
+            seat.down(term, said, told + seat.told, begin + 3.8125, label)
+            begin += 3.8125
+
+
+def stood_still(scene: Scene) -> None:
+    """a leader that stood still"""
+    with _played(scene, 3) as seat:
+        one = scene.random.choice(seat.peers)
+        begin = 0.0
+        for late in scene.random.sample((SPOKE, REVIVED), 2):
+            term = seat.lead(begin, one)
+            seat.leads(term, begin + 2.5625)
+            seat.hear(one, f"HERE {term} {seat.me}")
+            seat.now, seat.told = (begin + 3.4375) * seat.timeout, []
+            seat.leads(term, begin + 3.4375 + 1 / 64)
+            seat.now, seat.said, seat.told = (begin + 5.0) * seat.timeout, [], []
+            if late == SPOKE:
+                seat.tick()
+            else:
+                seat.hear(one, f"HERE {term} {seat.me}")
+            said, told = seat.said, seat.told
+            said, told = said + seat.at(begin + 5.125), told + seat.told
+            seat.down(term, said, told, begin + 3.5625, late)
+            begin += 5.125
+
+
+TRY = alone
+SCENES = (follows, silence, stepped_down, five, stood_still)
