@@ -158,6 +158,8 @@ class Seat(Clock):
             self.hear(voter, f"VOTE {term} {self.me}")
         if ("LEAD", str(term), self.me) not in self.said or ("leader", term, self.me) not in self.told:
             self.blame(LESSON, f"it has a majority in term {term}, said {self.said} and reported {self.told}.", "LEAD")
+        if ("follower", term, "") in self.told:
+            self.blame(EARLY, f"its voters were there a moment ago, and it reported {self.told}.", "LEAD")
         return term
 
     def answers(self, leader: str, term: int) -> None:
