@@ -30,7 +30,7 @@ PRIMARY_STATE, BACKUP_STATE = "tcp://127.0.0.1:5003", "tcp://127.0.0.1:5004"  # 
 INTERVAL, LIVENESS = 1.0, 2  # seconds from one word of a server to its next; silent ones until it is taken for dead
 TIMEOUT, TRIES = 1.0, 12  # seconds that a client waits for one reply; tries at both servers together
 
-# What each trouble does to the promise that one of the two answers. "Safe": one, or for a while none; "duplicated": two.
+# What each trouble does to the promise that one of two answers. "Safe": one, or for a while none; "duplicated": both.
 GUARANTEES = {
     "crash": ("safe", "test_a_dead_active_is_followed_by_its_peer_when_a_client_asks"),
     "freeze": ("safe", "test_a_frozen_active_that_thaws_answers_nobody"),
@@ -200,8 +200,8 @@ def backup(
 
 
 def client(
-    ctx: Context, *requests: str, primary: str = PRIMARY, backup: str = BACKUP,
-    timeout: float = TIMEOUT, tries: int = TRIES,
+    ctx: Context, *requests: str, primary: str = PRIMARY, backup: str = BACKUP, timeout: float = TIMEOUT,
+    tries: int = TRIES,
 ) -> list[str]:  # fmt: skip
     """Ask each request in turn and return the replies. Raises TimeoutError for the first that nobody answers."""
     servers = [primary, backup]
