@@ -3,13 +3,13 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any, NamedTuple, NoReturn
 
 import zmq
 
-from diagrams.recording import Event
 from exercises.answer import Call
 from exercises.clock import NOT_LATER, NOT_PLAYED, OWN_CLOCK, TOO_OFTEN, Clock, played
 from exercises.scene import NotYet, Raised, Scene
@@ -35,6 +35,7 @@ COPY = "a copy made its broker young again"
 TEXT = "numbers were compared as text"
 ANEW = "a broker that was gone and began anew was not believed"
 SMALL = "a broker that began anew was believed before it was gone"
+WOKE = "an old word made a stale broker fresh"
 NO_STALE = "a broker that fell silent was not reported stale"
 NO_GONE = "a broker that was silent for long was not reported gone"
 SINCE = "an age was counted from another moment than the last news"
@@ -46,10 +47,14 @@ CHANGE = "news of a broker was not reported"
 OTHER = "one broker's words counted for another"
 AGAIN = "the same silence was reported more than once"
 EARLY = "a broker was taken for silent too early"
+LOST = "of two reports that were due at once one was missing"
+LATE = "what came in while the core stood still did not count"
+BOTH = "a tick that came late reported stale as well as gone"
 ODD = "a message that is none was believed"
 BROKE = "a message that is none ended the core"
+NONE = "a word was taken for a message that is none"
+NAME = "a name was taken for text"
 ASLEEP = "it was not awake when a broker's time came"
-BOTH = "a tick that came late reported stale as well as gone"
 ROADS = "it did not listen on every road"
 DEAF = "it did not subscribe to everything"
 REPORT = "a report was something else than the name and what to make of it"
@@ -60,6 +65,7 @@ LABELS = {
     TEXT: "which is higher, 9 or 10, and which of them comes first in a dictionary?",
     ANEW: "what do you still know of a broker that is gone?",
     SMALL: "what is a low number, as long as its broker is known?",
+    WOKE: "which words make a broker fresh, and does a stale one take others?",
     NO_STALE: "who notices that nothing comes?",
     NO_GONE: "how many ages does a word have?",
     SINCE: "from when do both ages count?",
@@ -71,10 +77,14 @@ LABELS = {
     OTHER: "how many numbers and times are there to keep?",
     AGAIN: "what does your core remember of what it has reported?",
     EARLY: "from when does the age of a word count, and which of the two ages is it?",
+    LOST: "how many brokers can fall silent at the same time?",
+    LATE: "what has a broker proved whose news comes in before the tick that is late?",
+    BOTH: "which of the two ages do you look at first?",
     ODD: "what exactly is a word, and what is to become of anything else?",
     BROKE: "what does your core do with a message that has another number of frames, or no digits?",
+    NONE: "what may a number begin with, and how high may it be?",
+    NAME: "who has promised that a name can be decoded?",
     ASLEEP: "which of all the times that you keep is the next, and when do you work it out?",
-    BOTH: "which of the two ages do you look at first?",
     ROADS: "how many places are there, and to how many of them is a socket connected?",
     DEAF: "what does a SUB receive that has subscribed to nothing?",
     REPORT: "what are the two things in a report, and of which types?",
@@ -86,14 +96,8 @@ LABELS = {
 
 ROADS_NAMED = ("bridge", "ferry", "tunnel")
 STALE, GONE = "stale", "gone"
-
-
-class Word(NamedTuple):
-    """What comes in, and when, in units; and by which road."""
-
-    when: float
-    frames: tuple[bytes, ...]
-    road: int = 0
+Frames = tuple[bytes, ...]
+Word = tuple[float, Frames, int]  # when it comes, in seconds, and by which road
 
 
 class Fact(NamedTuple):
@@ -108,59 +112,95 @@ class Fact(NamedTuple):
 
 
 @dataclass
-class Known:
-    number: int
-    heard: float
-    capacity: int
+class News:
+    """The last news of a broker: when it came, and how; and whether its broker is stale by now."""
+
+    when: float
+    frames: Frames
     stale: bool = False
 
+    def __post_init__(self) -> None:
+        self.name, self.number, self.capacity = self.frames[0], int(self.frames[1]), int(self.frames[2])
 
-@dataclass
+
+def _is_word(frames: Frames) -> bool:
+    sizes = len(frames) == 3 and frames[0] and 0 < len(frames[1]) <= 12 and 0 < len(frames[2]) <= 6
+    return bool(sizes) and all(byte in b"0123456789" for byte in frames[1] + frames[2])
+
+
 class Model:
-    """What the contract asks for, and why: of each word, what it was."""
+    """What the contract asks for; or, with a label and a rule that is not its own, what comes of that misconception."""
 
-    stale: float
-    gone: float
-    facts: list[Fact] = field(default_factory=list)
-    known: dict[bytes, Known] = field(default_factory=dict)
-    last: dict[bytes, Known] = field(default_factory=dict)  # of those that are gone, too
+    def __init__(self, stale: float, gone: float, label: str = "", **rule: Callable[..., Any]) -> None:
+        self.stale, self.gone, self.label = stale, gone, label
+        self.rule = SimpleNamespace(**{"news": _news, "told": _told, "kept": _kept, **rule})
+        self.facts = list[Fact]()
+        self.known = dict[bytes, News]()
+        self.last = dict[bytes, int]()  # the number of each one's last news, also of those that are gone
 
-    def hear(self, now: float, frames: Sequence[bytes]) -> str:
-        if (word := _word(frames)) is None:
-            return "odd"
-        name, number, capacity = word
-        old = self.known.get(name)
-        if old and number <= old.number:
-            return "copy" if number == old.number else "older"
-        kind = "first" if name not in self.last else "anew" if not old else "back" if old.stale else "news"
-        if not old or old.stale or old.capacity != capacity:
-            self.facts.append(Fact(now, name, capacity))
-        elif kind == "news":
-            kind = "same"
-        self.known[name] = self.last[name] = Known(number, now, capacity)
-        return kind
+    def hear(self, now: float, frames: Frames) -> None:
+        new = News(now, frames)
+        old = self.known.get(new.name)
+        if self.rule.news(self, old, new):
+            if self.rule.told(self, old, new):
+                self.facts.append(Fact(now, new.name, new.capacity))
+            self.known[new.name], self.last[new.name] = self.rule.kept(self, old, new), new.number
 
     def tick(self, now: float) -> None:
         for name, each in list(self.known.items()):
-            if now >= each.heard + self.gone:
+            if now >= each.when + self.gone:
                 self.facts.append(Fact(now, name, GONE))
                 del self.known[name]
-            elif now >= each.heard + self.stale and not each.stale:
-                each.stale = True
+            elif now >= each.when + self.stale and not each.stale:
                 self.facts.append(Fact(now, name, STALE))
+                each.stale = True
 
     @property
     def due(self) -> float:
-        return min((e.heard + (self.gone if e.stale else self.stale) for e in self.known.values()), default=NEVER)
+        return min((e.when + (self.gone if e.stale else self.stale) for e in self.known.values()), default=NEVER)
 
 
-def _word(frames: Sequence[bytes]) -> tuple[bytes, int, int] | None:
-    if len(frames) != 3 or not frames[0]:
-        return None
-    for digits, most in zip(frames[1:], (12, 6), strict=True):
-        if not 0 < len(digits) <= most or any(byte not in b"0123456789" for byte in digits):
-            return None
-    return frames[0], int(frames[1]), int(frames[2])
+def _news(model: Model, old: News | None, new: News) -> bool:
+    return not old or new.number > old.number
+
+
+def _told(model: Model, old: News | None, new: News) -> bool:
+    return not old or old.stale or old.capacity != new.capacity
+
+
+def _kept(model: Model, old: News | None, new: News) -> News:
+    return new
+
+
+def _younger(new: News, *brokers: News | None) -> None:
+    for broker in filter(None, brokers):
+        broker.when = new.when
+
+
+# What a misconception does to one of a model's rules. Where two of them have done the same, the first is named.
+WRONG: list[tuple[str, str, Callable[..., Any]]] = [
+    (NONE, "news", lambda m, old, new: new.frames[1] == b"%d" % new.number and _news(m, old, new)),
+    (NONE, "news", lambda m, old, new: _news(m, old, new) and new.number - m.last.get(new.name, new.number) < 10**9),
+    (TEXT, "news", lambda m, old, new: not old or new.frames[1] > old.frames[1]),
+    (NAME, "news", lambda m, old, new: new.name.isascii() and _news(m, old, new)),
+    (LATE, "news", lambda m, old, new: _news(m, old, new) and not (old and new.when >= old.when + m.gone)),
+    (LATE, "news", lambda m, old, new: m.tick(new.when) or _news(m, m.known.get(new.name), new)),
+    (SMALL, "news", lambda m, old, new: _news(m, old, new) or new.number < old.number // 2),
+    (WOKE, "news", lambda m, old, new: _news(m, old, new) or old.stale),
+    (OLDER, "news", lambda m, old, new: not old or new.number != old.number),
+    (OLDER, "news", lambda m, old, new: True),
+    (COPY, "news", lambda m, old, new: not old or new.number >= old.number),
+    (COPY, "news", lambda m, old, new: _news(m, old, new) or _younger(new, old)),
+    (COPY, "kept", lambda m, old, new: new if _told(m, old, new) else replace(old, when=new.when)),
+    (ANEW, "news", lambda m, old, new: new.number > m.last.get(new.name, -1)),
+    (OTHER, "news", lambda m, old, new: new.number > max(m.last.values(), default=-1)),
+    (OTHER, "kept", lambda m, old, new: _younger(new, *m.known.values()) or new),
+    (EVERY, "told", lambda m, old, new: True),
+    (EVERY, "told", lambda m, old, new: _told(m, old, new) or old.frames[2] != new.frames[2]),
+    (BACK, "told", lambda m, old, new: not old or old.capacity != new.capacity),
+    (FIRST, "told", lambda m, old, new: old and _told(m, old, new)),
+    (SAME, "kept", lambda m, old, new: new if _told(m, old, new) else replace(new, when=old.when)),
+]
 
 
 class Ear(Clock):
@@ -168,25 +208,24 @@ class Ear(Clock):
 
     def __init__(self, scene: Scene, places: Sequence[str], stale: float, gone: float, *how: Any) -> None:
         self.places, self.model = places, Model(stale, gone)
+        self.models = [self.model, *(Model(stale, gone, label, **{what: rule}) for label, what, rule in WRONG)]
         self.joined: dict[str, str] = {}  # road: the socket that is connected to it
-        self.open: set[str] = set()
         self.heard: set[str] = set()  # sockets that have subscribed to everything
         self.did: list[Fact] = []
-        self.words: list[tuple[float, str, tuple[bytes, ...]]] = []  # that came, when, and what each was
         self.judged = True
         super().__init__(scene, *how)
         self.until(0.0)
         if {*self.joined} != {*places}:
             missing = sorted(ROADS_NAMED[places.index(p)] for p in {*places} - {*self.joined})
-            raise NotYet(ROADS, f"After the first tick nothing is connected to the road by {' and '.join(missing)}.")
+            self._blame(ROADS, f"After the first tick nothing is connected to the road by {' and '.join(missing)}.")
         if not {*self.joined.values()} <= self.heard:
-            raise NotYet(DEAF, "After the first tick a SUB has not subscribed to b''.")
+            self._blame(DEAF, "After the first tick a SUB has not subscribed to b''.")
 
     def effect(self, kind: str, *what: Any) -> None:
         if kind == "open":
             name, how, endpoint, bind = what
             if how != zmq.SUB or endpoint not in self.places or bind or endpoint in self.joined:
-                raise NotYet(ROADS, f"It opened another socket than a SUB that connects once to each road: {what!r}.")
+                self._blame(ROADS, f"It opened another socket than a SUB that connects once to each road: {what!r}.")
             self.joined[endpoint] = name
             self.write(ENTRY, "connect", "SUB", (), "", "", endpoint)
             self.write(ROADS_NAMED[self.places.index(endpoint)], "bind", "XPUB", (), "", "", endpoint)
@@ -196,18 +235,17 @@ class Ear(Clock):
         elif kind == "result":
             self._gave(*what)
         else:
-            raise NotYet("", f"At {self.now:g} s it did this: {kind} {what!r}. Nobody has asked for that.")
+            self._blame("", f"At {self.now:g} s it did this: {kind} {what!r}. Nobody has asked for that.")
 
     def _gave(self, value: Any) -> None:
         name, what = value if isinstance(value, tuple) and len(value) == 2 else (value, None)
-        name = name.encode() if isinstance(name, str) else name
-        good = isinstance(name, bytes) and (what in (STALE, GONE) or (type(what) is int))
-        if not good:
-            raise NotYet(REPORT, f"At {self.now:g} s it gave {value!r}.", self._event())
+        if not isinstance(name, bytes) or not (what in (STALE, GONE) or type(what) is int):
+            self._blame(REPORT, f"At {self.now:g} s it gave {value!r}.")
         self.did.append(Fact(self.now, name, what))
 
-    def _event(self) -> Event | None:
-        return self.scene.recording.events[-1] if self.scene.recording.events else None
+    def _blame(self, label: str, happened: str) -> NoReturn:
+        """The verdict, pointing at what happened last."""
+        raise NotYet(label, happened, next(reversed(self.scene.recording.events), None)) from None
 
     def play(self, words: Sequence[Word], end: float, still: tuple[float, float] = (NEVER, NEVER)) -> None:
         """Let the time pass: words come, and ticks when they are wanted; from still[0] to still[1] all of it waits."""
@@ -215,126 +253,81 @@ class Ear(Clock):
         def awake(when: float) -> float:
             return still[1] if still[0] <= when < still[1] else when
 
-        todo = sorted(words, key=lambda word: word.when)
+        todo = sorted(words, key=lambda word: word[0])
         while True:
-            word, due = awake(todo[0].when) if todo else NEVER, awake(self.model.due)
+            word, due = awake(todo[0][0]) if todo else NEVER, awake(self.model.due)
             wanted = awake(max(self.now, self.deadline))
             if min(word, due, wanted) > end:
                 break
+            self.now = max(self.now, min(word, due, wanted))
             if word <= min(due, wanted):
-                self._hears(max(self.now, word), todo.pop(0))
-            elif wanted <= due:
-                self.now = wanted
-                if due <= wanted:
-                    self.model.tick(wanted)
-                self.tick()
-                self._compare("tick")
+                self._hears(*todo.pop(0)[1:])
             else:
-                self.now = due
-                self.model.tick(due)
-                self._compare("asleep")
+                self._ticks(wanted > due)
         self.now = end
 
-    def _hears(self, now: float, word: Word) -> None:
-        self.now, place = now, self.places[word.road]
-        road = ROADS_NAMED[word.road]
-        text = self.model.last.get(word.frames[0] if word.frames else b"")
-        number = text.number if text else 0
-        kind = self.model.hear(now, word.frames)
-        self.words.append((now, kind, word.frames))
-        self.says(road, "XPUB", word.frames)
-        self.write(ENTRY, "receive", "SUB", word.frames, road, "XPUB")
-        try:
-            self.receive(self.joined[place], word.frames)
-        except NotYet:
-            raise
-        except Raised as error:
-            if kind == "odd":
-                raise NotYet(BROKE, f"{_shown(word.frames)} came. {error}", self._event()) from None
-            raise
-        self._compare(kind, word.frames, number)
+    def _ticks(self, asleep: bool) -> None:
+        for model in self.models:
+            model.tick(self.now)
+        if not asleep:
+            self.tick()
+        elif self.judged:
+            self._do("tick")  # it has not asked for it
+        self._compare()
+        if self.judged and asleep:
+            self._blame(ASLEEP, f"At {self.now:g} s it had something to report, and had not asked to be ticked.")
+        if self.judged and not self.model.known and self.deadline < NEVER:
+            self._blame(TOO_OFTEN, f"At {self.now:g} s it knew no broker, and wanted a tick at {self.deadline:g} s.")
 
-    def _compare(self, why: str, frames: Sequence[bytes] = (), number: int = 0) -> None:
-        """What was done up to now must be what the model did."""
-        if not self.judged or Counter(self.did) == Counter(self.model.facts):
-            return
+    def _hears(self, frames: Frames, road: int) -> None:
+        is_word = _is_word(frames)
+        for model in self.models if is_word else ():
+            model.hear(self.now, frames)
+        self.says(ROADS_NAMED[road], "XPUB", frames)
+        self.write(ENTRY, "receive", "SUB", frames, ROADS_NAMED[road], "XPUB")
+        try:
+            self.receive(self.joined[self.places[road]], frames)
+        except Raised as error:
+            if is_word and frames[0].isascii():
+                raise
+            self._blame(NAME if is_word else BROKE, f"{_shown(frames)} came. {error}")
+        self._compare(frames)
+
+    def _compare(self, frames: Frames | None = None) -> None:
+        """What was done up to now must be what the model did. `frames`: what has come in, if it was not a tick."""
         wanted, did = Counter(self.model.facts), Counter(self.did)
+        if wanted == did or not self.judged:
+            return
         missing, extra = list((wanted - did).elements()), list((did - wanted).elements())
-        happened = f"{_shown(frames)} came at {self.now:g} s. " if frames else ""
+        happened = "" if frames is None else f"{_shown(frames)} came at {self.now:g} s. "
         happened += f"This was to be reported: {' and '.join(map(str, missing)) or 'nothing'}. "
         happened += f"What was reported: {' and '.join(map(str, extra)) or 'nothing of the kind'}."
-        raise NotYet(self._label(why, missing, extra, frames, number), happened, self._event())
+        fit = [model.label for model in self.models if Counter(model.facts) == did]
+        silent = next((fact for fact in extra if fact.kind in (STALE, GONE)), None)
+        if frames is not None and not _is_word(frames):
+            label = ODD
+        elif fit:
+            label = fit[0]
+        elif frames is not None:
+            others = any(fact.name != frames[0] for fact in missing + extra)
+            label = LATE if silent else OTHER if others else CHANGE if missing else EVERY
+        else:
+            label = self._extra(silent) if silent else self._missing(missing[0].kind) if missing else CHANGE
+        self._blame(label, happened)
 
-    def _label(self, why: str, missing: list[Fact], extra: list[Fact], frames: Sequence[bytes], number: int) -> str:
-        if why == "odd":
-            return ODD
-        if why in ("tick", "asleep"):
-            return self._silent(missing, extra)
-        name = frames[0]
-        if any(fact.name != name for fact in missing + extra):
-            return OTHER
-        new = frames[1]
-        as_text = (new > b"%d" % number) != (int(new) > number)
-        match why:
-            case "older":
-                return TEXT if as_text else SMALL if int(new) < number // 2 else OLDER
-            case "copy":
-                known = self.model.known[name]
-                return COPY if known.stale else EVERY
-            case "first":
-                highest = max((k.number for n, k in self.model.last.items() if n != name), default=0)
-                return OTHER if missing and highest >= int(new) else FIRST
-            case "anew":
-                return ANEW
-            case "back":
-                return TEXT if as_text and missing else BACK if missing and not extra else CHANGE
-            case "same":
-                return EVERY
-        highest = max((k.number for n, k in self.model.last.items() if n != name), default=0)
-        return TEXT if as_text and missing else OTHER if missing and highest >= int(new) > number else CHANGE
+    def _extra(self, fact: Fact) -> str:
+        if broker := self.model.known.get(fact.name):
+            return AGAIN if broker.stale and fact.kind == STALE else EARLY
+        return BOTH if fact.kind == STALE and fact._replace(kind=GONE) in self.model.facts else AGAIN
 
-    def _silent(self, missing: list[Fact], extra: list[Fact]) -> str:
-        for fact in extra:
-            early = self.model.known.get(fact.name)
-            if fact.kind not in (STALE, GONE):
-                return CHANGE
-            if fact.kind == STALE and any(m.name == fact.name and m.kind == GONE for m in self.model.facts[-3:]):
-                return BOTH if fact.when == self.model.facts[-1].when else AGAIN
-            if early is None or (early.stale and fact.kind == STALE):
-                return AGAIN
-            return SAME if self._between(fact.name, early.heard, "same", before=True) else EARLY
-        for fact in missing:
-            since = self.model.last[fact.name].heard
-            if self._later(fact, 0.0):
-                return ASLEEP
-            if self._between(fact.name, since, "copy", "older"):
-                return COPY
-            if self._others(fact.name, since):
-                return OTHER
-            age = self.model.stale if fact.kind == STALE else self.model.gone
-            return SINCE if self._later(fact, age) else NO_STALE if fact.kind == STALE else NO_GONE
-        return ""
-
-    def _later(self, fact: Fact, seconds: float) -> bool:
-        """Whether this is reported when the core is ticked so many seconds later, though it has not asked for it."""
-        self.judged = False
-        self.now += seconds
-        self._do("tick")
-        return any((did.name, did.kind) == (fact.name, fact.kind) for did in self.did[-2:])
-
-    def _between(self, name: bytes, since: float, *kinds: str, before: bool = False) -> bool:
-        """Whether words of these kinds came of this broker, after its last news (or as that)."""
-        return any(
-            kind in kinds and frames[0] == name and (when >= since if before else when > since)
-            for when, kind, frames in self.words
-        )
-
-    def _others(self, name: bytes, since: float) -> bool:
-        return any(kind != "odd" and frames[0] != name and when > since for when, kind, frames in self.words)
+    def _missing(self, kind: str) -> str:
+        if any(fact.when == self.now for fact in self.did):
+            return LOST
+        return NO_STALE if kind == STALE else SINCE if self.deadline < NEVER else NO_GONE
 
 
-def _shown(frames: Sequence[bytes]) -> str:
-    return "".join(f"[{frame[:20].decode(errors='replace')}]" for frame in frames) or "A message without a frame"
+def _shown(frames: Frames) -> str:
+    return "".join(f"[{frame[:20]!r}]" for frame in frames)
 
 
 @contextlib.contextmanager
@@ -349,7 +342,7 @@ def _ear(scene: Scene, roads: int = 1, stale: float = 2.0, gone: float = 5.0) ->
 def _words(unit: float, *words: tuple[float, bytes, int, int] | tuple[float, bytes, int, int, int]) -> list[Word]:
     """(when, name, number, capacity) and perhaps the road."""
     return [
-        Word(when * unit, (name, b"%d" % number, b"%d" % capacity), *road)
+        (when * unit, (name, b"%d" % number, b"%d" % capacity), sum(road))
         for when, name, number, capacity, *road in words
     ]
 
@@ -358,11 +351,11 @@ def silence(scene: Scene) -> None:
     """a broker that says the same, falls silent and comes back"""
     [name] = scene.words(1)
     few, many = scene.random.randrange(1, 5), scene.random.randrange(5, 900)
-    n = scene.random.randrange(1000, 4000)
+    n, high = scene.random.randrange(1000, 4000), scene.random.randrange(210, 230) << 32
     with _ear(scene) as (ear, unit):
         steady = [(0.25 + step, name, n + step, few) for step in range(5)]
-        changed = [(5.0, name, n + 5, many), (5.25, name, n + 6, 0), (6.0, name, n + 7, many)]
-        back = [(9.5, name, n + 8, many), (10.0, name, n + 9, few)]
+        changed = [(5.0, name, n + 5, many), (5.25, name, n + 6, 0), (6.0, name, high, many)]
+        back = [(9.5, name, high + 1, many), (10.0, name, high + 2, few)]
         ear.play(_words(unit, *steady, *changed, *back), 30 * unit)
 
 
@@ -372,14 +365,14 @@ def copies(scene: Scene) -> None:
     one, two, three = scene.random.sample(range(1, 1000), 3)
     with _ear(scene, roads=3) as (ear, unit):
         words = [(0.25, name, 8, one), (0.5, name, 9, two, 1), (0.75, name, 9, two, 2), (1.0, name, 8, one, 2)]
-        words += [(1.25, name, 10, three), (1.5, name, 9, two, 1), (2.0, name, 10, three, 1), (2.75, name, 9, two, 2)]
-        words += [(3.75, name, 10, three, 2), (5.0, name, 9, two, 1)]
+        words += [(1.25, name, 10, three), (1.5, name, 11, three), (1.75, name, 9, two, 1), (2.0, name, 11, three, 1)]
+        words += [(2.75, name, 9, two, 2), (3.75, name, 11, three, 2), (5.0, name, 9, two, 1)]
         ear.play(_words(unit, *words), 20 * unit)
 
 
 def anew(scene: Scene) -> None:
-    """a broker that begins anew"""
-    [name] = scene.words(1)
+    """a broker that begins anew, under a name that is no text"""
+    name = b"\xff" + scene.words(1)[0]
     one, two, three = scene.random.sample(range(1, 1000), 3)
     n = scene.random.randrange(500, 900)
     with _ear(scene) as (ear, unit):
@@ -390,14 +383,15 @@ def anew(scene: Scene) -> None:
 
 
 def several(scene: Scene) -> None:
-    """two brokers out of step"""
+    """two brokers out of step and in step, and a tick that came late"""
     one, two = scene.words(2)
     a, b, c = scene.random.sample(range(1, 1000), 3)
     n = scene.random.randrange(100, 400)
     with _ear(scene, roads=2) as (ear, unit):
         words = [(0.25 + step, one, n + step, a) for step in range(10)]
-        words += [(0.5, two, 3, b, 1), (1.5, two, 4, c, 1), (13.0, two, 5, b, 1), (13.5, two, 6, a, 1)]
-        ear.play(_words(unit, *words), 30 * unit)
+        words += [(0.5, two, 3, b, 1), (1.5, two, 4, c, 1), (10.5, two, 5, b, 1)]  # stale at 11.25 and at 12.5
+        words += [(18.0, one, n + 10, a), (18.0, two, 6, c, 1), (28.0, one, n + 11, b), (28.0, two, 7, a, 1)]
+        ear.play(_words(unit, *words), 40 * unit, still=(29.0 * unit, 32.0 * unit))
 
 
 def odd(scene: Scene) -> None:
@@ -405,23 +399,13 @@ def odd(scene: Scene) -> None:
     name, other = scene.words(2)
     one, two = scene.random.sample(range(10, 1000), 2)
     big, many = scene.random.randrange(10**11, 10**12 - 1), scene.random.randrange(10**5, 10**6 - 1)
+    none = [(name,), (name, b"7"), (name, b"7", b"1", b""), (b"", b"7", b"1"), (name, b"", b"1"), (name, b"7", b"")]
+    none += [(name, number, b"1") for number in (b"-7", b"7.0", b"7\n", "٧".encode(), b"\xff", b"1234567890123")]
+    none += [(name, b"7", capacity) for capacity in (b"+1", b" 1", b"1_0", b"1\n", b"1234567")]
     with _ear(scene) as (ear, unit):
-        none = [(name,), (name, b"7"), (name, b"7", b"1", b""), (b"", b"7", b"1"), (name, b"", b"1"), (name, b"7", b"")]
-        none += [
-            (name, b"-7", b"1"),
-            (name, b"7", b"+1"),
-            (name, b"7", b" 1"),
-            (name, b"7", b"1_0"),
-            (name, b"7.0", b"1"),
-        ]
-        none += [
-            (name, "٧".encode(), b"1"),
-            (name, b"7", b"1234567"),
-            (name, b"1234567890123", b"1"),
-            (name, b"\xff", b"1"),
-        ]
-        words = [Word((1 + i / 32) * unit, frames) for i, frames in enumerate(none)]
-        words += _words(unit, (0.25, name, 5, one), (1.75, name, 6, two), (9.0, name, 7, one))
+        words = [((1 + i / 32) * unit, frames, 0) for i, frames in enumerate(none)]
+        words += [(1.75 * unit, (name, b"06", b"%d" % two), 0), (1.875 * unit, (name, b"7", b"0%d" % two), 0)]
+        words += _words(unit, (0.25, name, 5, one), (9.0, name, 8, one))
         words += _words(unit, (0.75, other, big, many), (1.5, other, big + 1, many + 1))
         ear.play(words, 40 * unit, still=(2.0 * unit, 16.0 * unit))
 

@@ -9,10 +9,11 @@ from patterns.shell import AT_ONCE, NEVER, Open, Result, Subscribe
 class Listener:
     """The core of a broker that hears of the others by several roads. It is to hold to this:
 
-    Its first tick connects a SUB to each of `places` and subscribes to everything. A word that comes in there is
-    [name][number][capacity]: a broker's name, of at least one byte; how many words it has said, this one included,
-    in 1 to 12 decimal digits; how many workers it has free, in 1 to 6. Digits are those of ASCII. Neighbours
-    pass words on, so a word may come several times, by any road, and after later ones.
+    Its first tick connects one SUB to all of `places`, which are one or more, or a SUB to each, and subscribes to
+    everything. A word that comes in there is [name][number][capacity]: a broker's name, one or more bytes of any
+    kind; how many words it has said, this one included (so never 0), in 1 to 12 decimal digits; how many workers it
+    has free, in 1 to 6. Digits are those of ASCII, and the first of them may be zeros. Neighbours pass words on, so a
+    word may come several times, by any road, and after later ones.
 
     A word is news if its broker is not known, or if its number is higher than that of the last news of this broker.
     News makes its broker known and fresh. It is reported at once, Result((name, capacity)), with the name as it came
@@ -24,13 +25,15 @@ class Listener:
     more, nor is its number: a broker that was started again begins at 1. Until it is gone its low numbers are no news.
 
     The broker itself may stand still for a while; then a tick comes late, and who is gone by then is reported gone
-    and not stale. What has come in meanwhile is received before that tick, and counts from then. Messages that are no
-    words change nothing, and do not end the core.
+    and not stale. What has come in meanwhile is received before that tick, and counts from then: only ticks report
+    that somebody is stale or gone. (Of one whose time is over, nothing comes before that tick but news of another
+    capacity.) Messages that are no words change nothing, and do not end the core.
 
     Whoever plays this core calls tick(now) first, and again when `now` has reached `deadline`, and
     receive(socket, frames, now) for every message. `now` is in seconds and the only clock there is; it begins
-    anywhere. Both return a list: Open(name, type, endpoint), Subscribe(name, prefix), Result(value). After a tick the
-    deadline lies later than `now`: it is the time of what is to be done next, NEVER if there is nothing.
+    anywhere above 0. Both return a list: Open(name, type, endpoint), Subscribe(name, prefix), Result(value); results
+    in any order. After a tick the deadline lies later than `now`: it is the time of what is to be done next, or now
+    and then an earlier one; while no broker is known, it is NEVER.
     """
 
     def __init__(self, places, stale, gone):
