@@ -7,16 +7,18 @@ import zmq
 def practice(ctx, front, desk, keys, members):
     """Answer members under CURVE, each by its name, and return when the desk says so.
 
-    front    bind a REP here, a CURVE server. Clients are REQ; they connect and go as they like, and may have
-             any routing id. Who has no keys, or a key that is no member's, must not be let in: its handshake fails
+    front    bind a REP or a ROUTER here, a CURVE server. Clients are REQ; they connect and go as they like, and may
+             have any routing id that nobody else has who is connected. Who has no keys, or a key that is no member's,
+             must not be let in: its handshake fails, at once
     desk     bind a REP here, which asks for no keys: orders come to it
     keys     the server's pair, (public, secret)
-    members  a dict, name -> public key: whose key may come in at the beginning. No two have the same key
+    members  a dict, name -> public key: whose key may come in at the beginning. You may change it
 
-    All keys are bytes, 40 characters of Z85. Names are bytes, and need not be text.
+    All keys are bytes, 40 characters of Z85. Names are bytes, one or more, and need not be text. At no time have two
+    names the same key.
 
     A question is one frame, any bytes. Reply with two: the name of the member who asks, and the question. What a
-    client says of itself does not count. An order is a message of frames; answer each with b"ok" once it holds:
+    client says of itself does not count. An order is one of these messages; answer each with b"ok" once it holds:
 
         b"add", name, key    a member of this name has this key, and no other: also if there was one before
         b"remove", name      there is no member of this name, whether or not there was one
