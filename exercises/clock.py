@@ -56,11 +56,18 @@ class Shell:
             line.send(b"ready")
             while (order := ast.literal_eval(line.recv().decode()))[0] != "end":
                 act, *arguments = order
-                effects = getattr(core, act)(*arguments)
+                dies = act == "kill"
+                effects = getattr(core, "receive" if dies else act)(*arguments)
                 if not isinstance(effects, (list, tuple, Iterator)):
                     raise TypeError(f"{act} returned {effects!r}, expected a list of effects")
-                plain = [_plain(effect, opened) for effect in effects]  # a generator may set the deadline at its end
+                plain = []
+                for effect in effects:  # a generator may set the deadline at its end
+                    plain.append(_plain(effect, opened))
+                    if dies and plain[-1][0] == "send":
+                        break
                 line.send(repr((_seconds(core.deadline), plain)).encode())
+                if dies:
+                    return
 
 
 def _seconds(deadline: Any) -> str:
@@ -136,6 +143,10 @@ class Clock:
 
     def receive(self, socket: str, frames: Sequence[bytes]) -> None:
         self._do("receive", socket, list(frames))
+
+    def kill(self, socket: str, frames: Sequence[bytes]) -> None:
+        """The core receives this, and its life is over with the first message that it sends then."""
+        self._do("kill", socket, list(frames))
 
     def tick(self) -> None:
         self.now = max(self.now, self.deadline)

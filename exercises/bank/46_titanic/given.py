@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not attempted: what the learner starts from.
+
+from contextlib import closing
+
+import patterns.titanic
+from patterns.titanic import Titanic
+
+
+class Store(patterns.titanic.Store):
+    pass
+
+
+def titanic(ctx, endpoint, path, limit, shell):
+    """Give the core of a Titanic that puts poison messages aside to a shell. It is to hold to this:
+
+    It does what the lesson's does, with the file at `path`, which may be there from a life before; and
+    a request that was handed out three times, each time without a reply within the limit, is put aside.
+
+    limit   seconds of one handing-out, from the message that takes the request to the broker's worker
+    shell   plays the core: the checker's, whose clock is a number, or `run` of patterns.shell
+
+    While a request waits or is handed out, titanic.reply says [300] of it. Without a reply within the limit
+    it is handed out again, at most three seconds later, if the broker knows its service; a question to
+    `mmi.service` is no handing-out, whatever its answer. A reply within the limit is kept, also the third time.
+
+    A request is handed out three times at most over all lives. It may be killed at any moment, and a
+    handing-out that has begun counts, even if a kill cuts it short in the moment at which it goes out.
+    When the third limit is over, or, after a kill, when it is started again with three on the count, the
+    request is put aside within three seconds: titanic.reply says [500] of it, in all lives to come; it is not
+    handed out; the next request of its service has its turn. titanic.close takes it away like any other.
+
+    Of one service one request is under way at a time, in the order in which they came. Sockets connect to
+    `endpoint`. Each request has a body that no other has. Only TSP's codes are used, with nothing behind them.
+    """
+    with closing(Store(path, "OFF")) as store:  # the checker kills; it cuts no power
+        shell(ctx, Titanic(endpoint, store, limit=limit, retry=1.0))
