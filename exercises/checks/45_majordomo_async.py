@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Ask a service many things at once, and get each reply whole, also when one breaks off."""
+
+import time
+from typing import Any, NoReturn, Self
+
+import zmq
+
+from diagrams import trace
+from exercises.answer import Call
+from exercises.scene import GRACE, NotYet, Scene, unexpected
+
+ENTRY = "ask"
+
+HINTS = (
+    "Play it, and look at which of its messages travel over which socket. How does it know to which request a part of "
+    "a reply belongs?",
+    "Keep for each request under way its socket, its tries, the end of its time, and the parts that have come; throw "
+    "the parts away with the socket. Whenever one ends, begin the next.",
+    "One `zmq.Poller` can wait for all of the sockets, with a timeout of what is left until the first of their ends. A "
+    "dictionary from socket to request says whose turn it is.",
+)
+VARIANT = "hand each reply on as soon as all those before it are complete, and let the window count what still waits."
+LIMIT = "a request whose reply broke off has been carried out once more, and its worker must not mind."
+WHY = "at which places would a part of an old try have come in, if you had kept the socket?"
+
+C = b"MDPC02"
+UNHEARD = "the broker heard no request"
+FORM = "something else went out than the request, as MDP 0.2 has it"
+TWO = "two requests were under way on one socket"
+SAME = "a request was asked again on the old socket"
+MANY = "more requests were under way than the window allows"
+FEW = "fewer requests were under way than the window allows"
+BATCH = "the next request waited until the whole window was answered"
+EARLY = "a request was asked again before its time was over"
+PART_TIME = "a part gave its try no more time"
+NOISE_TIME = "what was no part gave the try more time"
+BROKEN = "a reply that broke off was not asked for again"
+SILENT = "a request that was silent was not asked again"
+OFTEN = "a request was asked more often than it may be"
+AGAIN = "a request was asked again that had been answered"
+HELD = "a request that nobody answered held up the others"
+OLD = "parts of a try that was over came into the reply"
+ORDER = "the replies did not come back in the order of the requests"
+PARTS = "parts of a reply were lost"
+NOISE = "what was no part of a reply was taken for one"
+NONE = "what nobody had answered did not come back as None"
+WRONG = "what came back is not what the broker had replied"
+LEFT = "a socket was left open"
+
+LABELS = {
+    UNHEARD: "which socket of yours connects to the endpoint, and what does it send?",
+    FORM: "which frames stand before the body, and what may be changed in a body on its way?",
+    TWO: "what would tell you which of the two a PARTIAL belongs to?",
+    SAME: "where would the late reply to the first try arrive?",
+    MANY: "what do you count, and when do you count one less?",
+    FEW: "how many requests can be on their way before you wait for the first reply?",
+    BATCH: "what do you do in the moment in which one of several requests is answered?",
+    EARLY: "in which unit is the time that you wait, and from when does it count?",
+    PART_TIME: "what does a part say about the worker, and when is the try over then?",
+    NOISE_TIME: "which messages may move the end of a try?",
+    BROKEN: "what becomes of a request of which some parts have come, when no more come?",
+    SILENT: "what does your function do with a request when its time is over?",
+    OFTEN: "what counts the tries of one request, the broken ones among them?",
+    AGAIN: "what ends a reply, and what is still to be done about its request then?",
+    HELD: "what becomes of the place in the window of a request that is given up?",
+    OLD: "when a request is asked again, what becomes of the parts that you have?",
+    ORDER: "which reply belongs at which place of the list?",
+    PARTS: "what belongs to a reply beside its FINAL, and what is a body of several frames?",
+    NOISE: "which frames must a message have to be a part of this reply?",
+    NONE: "what stands in the list for a request whose last try is over?",
+    WRONG: "what is in the list for each request, and of what does each part consist?",
+    LEFT: "who closes the sockets of the tries that were in vain?",
+}
+EQUIVALENT: dict[str, str] = {}
+
+SOON = 1.2  # seconds in which an answer does what nothing keeps it from
+GLANCE = 0.1  # seconds for a message that would be on its way already
+SPARE = 0.8  # seconds that a busy machine may take beside a time that is over
+EARLIEST = 0.65  # of a timeout, before which no try is over: a busy machine is late with the message that began it
+Body = list[bytes]
+
+
+class Host:
+    """A broker by hand, and the answer that it serves. What it hears is in order, or it says what was wrong.
+
+    under    number of a request under way -> (routing id, when it last had a part of its reply, or was asked)
+    replies  number -> the bodies of the try at hand
+    """
+
+    def __init__(self, scene: Scene, count: int, window: int, timeout: float = 5.0, tries: int = 2) -> None:
+        self.scene, self.window, self.timeout, self.tries = scene, window, timeout, tries
+        self.service, self.other, *words = scene.words(count + 2)
+        tails: list[Body] = [[], [b""], [b"", b"more"], [C, b"\x03"]]
+        self.requests: list[Body] = [[word, *scene.random.choice(tails)] for word in words]
+        self.context = trace.Context(scene.recording, "broker")
+        self.router = self.context.socket(zmq.ROUTER)
+        self.router.bind(endpoint := scene.stage.endpoint("broker"))
+        self.asked = [0] * count
+        self.under: dict[int, tuple[bytes, float]] = {}
+        self.used: dict[bytes, int] = {}  # routing id -> the number that it stands for, or stood for
+        self.replies: list[list[Body]] = [[] for _ in words]
+        self.done: list[int] = []
+        self.old: list[Body] = []  # parts of tries that are over
+        self.noised = self.late = False  # it has said what is no part; it was slow to answer, and may be asked again
+        self.empty = time.monotonic()  # when nothing had come yet
+        self.answer = scene.answer(Call((endpoint, self.service, self.requests, window, timeout, tries)))
+        self.answer.begun()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.router.close(linger=0)
+        self.context.term()
+
+    def blame(self, label: str, happened: str) -> NoReturn:
+        events = [e for e in self.scene.recording.events if e.actor == "broker" and e.kind in ("send", "receive")]
+        raise NotYet(label, happened, events[-1] if events else None)
+
+    def title(self, number: int) -> str:
+        return repr(self.requests[number][0])
+
+    def hear(self, seconds: float = SOON) -> int | None:
+        """The number of the request that comes next, which is under way then; or None, if none comes."""
+        until, ended = time.monotonic() + self.scene.within(seconds), False
+        while not zmq.select([self.router], [], [], 0.02)[0]:  # unlike poll, not in the picture
+            self.empty = time.monotonic()
+            if self.answer.process.told and not ended:
+                ended, until = True, min(until, self.empty + GRACE)
+            if self.empty > until:
+                return None
+        peer, *frames = self.router.recv_multipart()
+        if frames[:3] != [C, b"\x01", self.service] or frames[3:] not in self.requests:
+            happened = f"The broker got {frames!r}; the service is {self.service!r}, and the requests are "
+            self.blame(FORM, f"{happened}{self.requests!r}.")
+        self._begins(number := self.requests.index(frames[3:]), peer)
+        return number
+
+    def _begins(self, number: int, peer: bytes) -> None:
+        """A request is asked by this peer: may it be, now and here?"""
+        now, title = time.monotonic(), self.title(number)
+        if number in self.done:
+            if not self.late:
+                self.blame(AGAIN, f"The broker had sent the FINAL of {title}, and got the request again.")
+            self.done.remove(number)
+        for other, (who, at) in self.under.items():
+            if who == peer and other != number:
+                self.blame(TWO, f"{self.title(other)} was not answered when {title} came over the same connection.")
+            if other == number and who != peer and now - at < EARLIEST * self.timeout:
+                happened = f"The timeout was {self.timeout:g} s; {title} was asked again {now - at:.2f} s after "
+                self.blame(PART_TIME, f"{happened}a part.") if self.replies[number] else self.blame(
+                    EARLY, happened + "it."
+                )
+        if peer in self.used and self.used[peer] not in self.done:
+            self.blame(SAME, f"{title} came over the connection of a try that had been in vain.")
+        self.asked[number] += 1
+        if self.asked[number] > self.tries:
+            self.blame(OFTEN, f"{title} was asked {self.asked[number]} times, and {self.tries} tries are allowed.")
+        self.old += self.replies[number]
+        self.under[number], self.used[peer], self.replies[number] = (peer, self.empty), number, []
+        alive = [n for n, (_, at) in self.under.items() if self.asked[n] < self.tries or now - at < self.timeout / 2]
+        if len(alive) > self.window:
+            self._too_many(title, alive, now)
+
+    def _too_many(self, title: str, alive: list[int], now: float) -> NoReturn:
+        """One request more has come than may be under way: why?"""
+        for number in alive:
+            if now - self.under[number][1] > EARLIEST * self.timeout:
+                self.missing(number, f"{title} came, and {self.title(number)} did not come again")
+        happened = f"The window was {self.window}, and {len(alive)} requests were under way"
+        if self.noised:
+            self.blame(NOISE, f"{happened}, for the broker had said something that is no part of a reply.")
+        self.blame(MANY, f"{happened}.")
+
+    def missing(self, number: int, happened: str) -> NoReturn:
+        """A try of this request is over, and the next does not come."""
+        self.failed()
+        self.blame(BROKEN if self.replies[number] else SILENT, f"The timeout was {self.timeout:g} s; {happened}.")
+
+    def part(self, number: int, final: bool = False) -> None:
+        """A part of the reply to a request: a body that no other has."""
+        body = [b"%d" % self.scene.random.randrange(10**9), *self.scene.random.choice([[], [b""], [b"", b"\xff"]])]
+        now, (peer, at) = time.monotonic(), self.under[number]
+        self.late |= now - at > self.timeout / 2
+        self.router.send_multipart([peer, C, b"\x03" if final else b"\x02", self.service, *body])
+        self.replies[number].append(body)
+        self.under[number] = peer, now
+        if final:
+            del self.under[number]
+            self.done.append(number)
+
+    def noise(self, number: int) -> None:
+        """What is no part of a reply: all that comes where the parts of this one are due."""
+        self.noised, word = True, self.other
+        for frames in (
+            [C, b"\x02", word, word], [C, b"\x03", word, word], [b"MDPC01", b"\x03", self.service, word],
+            [C, b"\x04", self.service, word], [C, b"\x01", self.service, word], [C, b"\x03", self.service],
+            [b"", C, b"\x03", self.service, word], [word], [b""],
+        ):  # fmt: skip
+            self.router.send_multipart([self.under[number][0], *frames])
+
+    def failed(self) -> None:
+        """Something is due, and nothing comes: an answer that has raised something is to blame, whatever is missing."""
+        if (outcome := self.answer.ended()) and outcome.error:
+            unexpected(outcome)
+
+    def fills(self, count: int, label: str = FEW) -> None:
+        """So many requests come, of themselves."""
+        for _ in range(count):
+            if self.hear() is None:
+                self.failed()
+                if not any(self.asked):
+                    self.blame(
+                        UNHEARD, f"After {SOON:g} s, or when your function was done, the broker had heard nothing."
+                    )
+                if outcome := self.answer.ended():
+                    self.compare(outcome.value)
+                happened = (
+                    f"The window was {self.window}; {len(self.under)} requests were under way, and no other came."
+                )
+                self.blame(label, happened)
+
+    def ends(self) -> None:
+        """It has all that it needs: its result must be right."""
+        [outcome] = self.answer.outcomes(SOON)
+        if outcome.error:
+            unexpected(outcome)
+        self.compare(outcome.value)
+        if outcome.left_open:
+            raise NotYet(LEFT, "When your function was done, a socket of its Context was still open.")
+
+    def compare(self, value: Any) -> None:
+        """What came back against what the broker has said."""
+        wanted = [reply if n in self.done else None for n, reply in enumerate(self.replies)]
+        happened = f"The broker had replied {wanted!r}; your function returned {value!r}."
+        if value != wanted and (not isinstance(value, list) or len(value) != len(wanted)):
+            self.blame(WRONG, happened)
+        if value != wanted and sorted(map(repr, value)) == sorted(map(repr, wanted)):
+            self.blame(ORDER, happened)
+        for got, due in zip(value, wanted, strict=True):
+            if got != due:
+                self.blame(self._differs(got, due), happened)
+
+    def _differs(self, got: Any, due: list[Body] | None) -> str:
+        parts = got if isinstance(got, list) and all(isinstance(part, list) for part in got) else []
+        if due is None:
+            return NONE
+        if any(part in self.old for part in parts):
+            return OLD
+        if any(self.other in part for part in parts):
+            return NOISE
+        if got is None:
+            return BROKEN if len(due) > 1 else SILENT
+        flat, firsts = [frame for part in due for frame in part], [part[:1] for part in due]
+        some = parts and all(part[:1] in firsts for part in parts)
+        return PARTS if some or got in (flat, due[-1]) else WRONG
+
+
+def alone(scene: Scene) -> None:
+    """one request"""
+    with Host(scene, 1, 1) as host:
+        host.fills(1)
+        host.part(0)
+        host.part(0, final=True)
+        host.answer.outcomes()
+
+
+def fair_weather(scene: Scene) -> None:
+    """replies in parts that overtake one another"""
+    window = scene.random.choice((3, 4))
+    with Host(scene, 7, window) as host:
+        host.fills(window)
+        host.hear(GLANCE)  # one more would be too many
+        while host.under:
+            numbers = list(host.under)
+            for number in scene.random.sample(numbers * 2, len(numbers)):
+                host.part(number)
+                if scene.random.random() < 0.4:
+                    host.noise(number)
+            host.part(max(numbers), final=True)
+            if not all(host.asked):
+                host.fills(1, BATCH)
+        host.ends()
+
+
+def breaks(scene: Scene) -> None:
+    """a try that is silent and one that breaks off"""
+    timeout = 0.4
+    with Host(scene, 3, 2, timeout, 4) as host:
+        host.fills(2)
+        first = dict(host.under)
+        broken = scene.random.choice(list(first))
+        host.part(broken)
+        host.part(broken)
+        while len(host.done) < 3:
+            if (number := host.hear(timeout + SPARE)) is None:
+                for left in {*first} - {*host.done}:
+                    host.missing(left, f"{host.title(left)} was not asked again")
+                host.blame(HELD, "Two of three requests were answered, and the third did not come.")
+            if number in first:
+                host.router.send_multipart([first[number][0], C, b"\x02", host.service, host.other])
+            host.part(number)
+            host.part(number, final=True)
+        host.ends()
+
+
+def slowly(scene: Scene) -> None:
+    """a reply that is slow and parts that are none"""
+    timeout = 0.4
+    with Host(scene, 2, 2, timeout, 9) as host:
+        host.fills(2)
+        slow, noisy = list(host.under)
+        began, number = time.monotonic(), None
+        while (after := time.monotonic() - began) < 2.5 * timeout and number != noisy:
+            host.part(slow)
+            host.noise(noisy)
+            number = host.hear(0.45 * timeout)
+        if number != noisy:
+            host.failed()
+            happened = f"The timeout was {timeout:g} s; {host.title(noisy)} was not asked again for {after:.2f} s, "
+            host.blame(NOISE_TIME, f"{happened}while messages came that are no part of its reply.")
+        host.part(noisy, final=True)
+        host.part(slow, final=True)
+        host.ends()
+
+
+def nobody(scene: Scene) -> None:
+    """requests that nobody answers"""
+    timeout, tries = 0.2, scene.random.choice((1, 2, 3))
+    with Host(scene, 4, 2, timeout, tries) as host:
+        host.fills(2)
+        lost = list(host.under)
+        while len(host.done) < 2:
+            if (number := host.hear(timeout + SPARE)) is None:
+                host.failed()
+                happened = (
+                    f"{host.title(lost[0])} was asked {host.asked[lost[0]]} times of {tries}, and nothing came then."
+                )
+                host.blame(SILENT if min(host.asked[n] for n in lost) < tries else HELD, happened)
+            if number not in lost:
+                host.part(number, final=True)
+        host.ends()
+
+
+TRY = alone
+SCENES = (fair_weather, breaks, slowly, nobody)
