@@ -44,12 +44,18 @@ NEW = ".new"  # ends the path of a file that is not ready yet
 OWN = ".own"  # ends the path of a file that tells of a socket in another Context
 
 
+def _nothing() -> None:
+    """What is done before most calls."""
+
+
 @dataclass(frozen=True)
 class Call:
-    """One call of the learner's function: its arguments beside the Context."""
+    """One call of the learner's function: its arguments beside the Context. `before` is called first, in its process
+    and thread; it is found by its name, as a role is."""
 
     args: tuple[Any, ...]
     options: dict[str, Any] = field(default_factory=dict)
+    before: Callable[[], None] = _nothing
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,7 @@ def perform(ctx: zmq.Context[Any], source: str, entry: str, calls: Sequence[Call
     loop = asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)  # zmq.asyncio needs add_reader
 
     def called(call: Call) -> Any:
+        call.before()
         result = role(given, *call.args, **call.options)
         return loop.run(_awaited(result)) if inspect.iscoroutine(result) else result
 

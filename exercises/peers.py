@@ -74,13 +74,14 @@ def _listens(endpoint: str) -> bool:
 
 
 class Table:
-    """An answer under trial and the peers around it. `args` are its arguments behind the endpoints."""
+    """An answer under trial and the peers around it. `args` are its arguments behind the endpoints, `how` the rest of
+    its Call."""
 
     kind = Peer  # what is seated; a check may derive its own
 
-    def __init__(self, scene: Scene, *ends: str, args: Sequence[Any] = ()) -> None:
+    def __init__(self, scene: Scene, *ends: str, args: Sequence[Any] = (), **how: Any) -> None:
         self.scene, self.ends = scene, {end: scene.stage.endpoint(end) for end in ends}
-        self.answer: Answer = scene.answer(Call((*self.ends.values(), *args)))
+        self.answer: Answer = scene.answer(Call((*self.ends.values(), *args), **how))
         self.closing = contextlib.ExitStack()
 
     def __enter__(self) -> Self:

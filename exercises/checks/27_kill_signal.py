@@ -7,22 +7,21 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from exercises.answer import Outcome
 from exercises.peers import GLANCE, UNBOUND, Table, spun
-from exercises.scene import LOOK, NotYet, Scene, unexpected
+from exercises.scene import LOOK, NotYet, Raised, Scene, unexpected
 
 ENTRY = "sink"
 
 HINTS = (
-    "SIGTERM comes while your function waits in `recv`. Its handler returns. What does `recv` do then, and who looks "
-    "at what the handler has left behind?",
-    "Let one poller wait for results and for the signal, and count from the first signal, not from the last result. "
-    "Who subscribes is told to you by a message, and who goes as well.",
+    "SIGTERM comes while your function waits in `recv`, and another thread takes it. What does `recv` learn of that, "
+    "and when does Python run your handler?",
+    "Let one poller wait for results and for the signal. Count from the first signal, and by the clock: a `poll` that "
+    "a signal interrupts may return early. Who subscribes is told to you by a message, and who goes as well.",
     "`signal.set_wakeup_fd` and a `socket.socketpair()` whose other end the poller watches; `xpub_verboser`, and a "
     "`recv` on the XPUB that tells `01 KILL` from `00 KILL`.",
 )
@@ -55,7 +54,7 @@ LABELS = {
     LEFT: "who may still come, or has not yet heard you, and how do you know that nobody is left?",
     STAYED: "how do you know that a worker has gone, and for how many do you wait?",
     KILLED: "what does SIGTERM do to a program that has no handler for it, and from when on do you have one?",
-    DEAF: "what does a call do that a signal has interrupted when the handler returns?",
+    DEAF: "which thread takes the signal, when does Python run its handler, and what wakes the call that waits?",
     HASTY: "what does the contract allow to those who still work when SIGTERM comes, and in which unit?",
     LONG: "from which moment do you count the grace, and what begins it anew?",
     ON: "when is there nothing left to wait for?",
@@ -82,168 +81,147 @@ PATIENCE = 2.0  # seconds in which a busy machine does what nothing keeps it fro
 QUIET = 0.2  # seconds without a result
 LONG_GOODBYE = 0.5  # seconds that a worker takes to go
 LINGERS = 0.08  # seconds in which a sink that should stay has not left
-STEP = 0.01  # seconds from one look at a waiting answer to the next
 
-Frames = list[bytes]
+
+def another_takes_it() -> None:
+    """Leave SIGTERM to the other threads of the answer's process: a system gives it to any one that lets it in.
+
+    So no signal interrupts a poll, whose limit pyzmq would then keep in whole seconds.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+
+def it_comes_at_once() -> None:
+    """Let SIGTERM come to the answer's process as soon as its first socket is bound."""
+    bind = zmq.Socket.bind
+
+    def bound(self: Any, address: Any) -> Any:
+        zmq.Socket.bind = bind  # type: ignore[method-assign]
+        result = bind(self, address)
+        signal.raise_signal(signal.SIGTERM)
+        return result
+
+    zmq.Socket.bind = bound  # type: ignore[method-assign]
 
 
 class Worker:
-    """Waits for KILL and leaves when the check says so."""
+    """Waits for KILL, and leaves when the check closes its socket."""
 
     def __init__(self, hall: "Hall", name: str) -> None:
         self.name = name
         self.socket = hall.context(name).socket(zmq.SUB)
-        hall.closing.callback(self.leaves)
+        hall.closing.callback(self.socket.close, 0)
         self.socket.subscribe(b"KILL")
-        with self.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED) as monitor:
-            self.socket.connect(hall.ends["control"])
-            hall.until(lambda: monitor.poll(0), PATIENCE)
-            if monitor.poll(0):
-                recv_monitor_message(monitor)
-            self.socket.disable_monitor()
-
-    def leaves(self) -> None:
-        self.socket.close(0)
+        hall.meets(self.socket, "control")
 
 
 class Hall(Table):
     """The sink under trial, the workers, and whoever brings results in their name."""
 
-    def __init__(self, scene: Scene, grace: float) -> None:
-        super().__init__(scene, "results", "control", args=(grace,))
+    def __init__(self, scene: Scene, grace: float, before: Callable[[], None] = another_takes_it) -> None:
+        super().__init__(scene, "results", "control", args=(grace,), before=before)
         self.grace, self.workers, self.brought = grace, list[Worker](), dict[int, bytes]()
+        self.when = f"Another thread had taken SIGTERM, with a grace of {grace:g} s"
 
     def __enter__(self) -> "Hall":
         super().__enter__()
         self.push = self.context("belt").socket(zmq.PUSH)
-        self.push.sndtimeo = round(PATIENCE * 1000)
         self.closing.callback(self.push.close, 0)
-        self.push.connect(self.ends["results"])
+        if not self.meets(self.push, "results"):
+            self.closing.close()
+            self.alive()
+            raise NotYet(UNTAKEN, f"For {PATIENCE:g} s nobody took results from the PUSH that brings them.")
         return self
+
+    def meets(self, socket: Any, end: str) -> bool:
+        """Connect; whether the sink's socket and this one get on with each other."""
+        with socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED) as monitor:
+            socket.connect(self.ends[end])
+            met = self.answer.until(lambda: monitor.poll(0), PATIENCE)
+            socket.disable_monitor()
+        return met
 
     def alive(self) -> None:
         if event := self.scene.joined("connect", *self.ends.values()):
             raise NotYet(EXCHANGED, "Your function and the workers connected to one endpoint; nobody listened.", event)
-        super().alive()
+        if self.gone:
+            unexpected(self.ended())
 
     def come(self, *names: str) -> None:
         """Workers, one after the other; what they have sent has arrived when the last one is there."""
         self.workers += [Worker(self, name) for name in names]
         threading.Event().wait(SETTLED)
 
-    def bring(self, *numbers: int) -> None:
+    def bring(self, *numbers: int, end: bool = False) -> None:
+        """These results, and what is said at the end."""
         for number in numbers:
-            self.send(b"%d" % number, self.brought[number])
+            self.push.send_multipart([b"%d" % number, self.brought[number]])
+        if end:
+            self.push.send_multipart([b"END", b"%d" % len(self.brought)])
 
     def day(self, count: int) -> list[int]:
         """So many tasks, and an order in which their results come."""
-        words = self.scene.words(count)
-        self.brought = {number: words[number - 1] for number in range(1, count + 1)}
+        self.brought = dict(enumerate(self.scene.words(count), 1))
         return self.scene.random.sample(range(1, count + 1), count)
-
-    def says_how_many(self) -> None:
-        self.send(b"END", b"%d" % len(self.brought))
-
-    def send(self, *frames: bytes) -> None:
-        try:
-            self.push.send_multipart(frames)
-        except zmq.Again:
-            self.alive()
-            happened = f"For {PATIENCE:g} s nobody took {frames!r} from the PUSH that brings results."
-            raise NotYet(UNTAKEN, happened) from None
 
     def sigterm(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.answer.process.pid, signal.SIGTERM)
-
-    def signalled(self, seconds: float) -> float:
-        """SIGTERM comes, and nobody is sent home in that time. When it came."""
-        began = time.monotonic()
-        self.sigterm()
-        self.early(seconds, HASTY, self.when)
-        return began
-
-    # what is seen
-
-    @property
-    def when(self) -> str:
-        return f"With a grace of {self.grace:g} s, SIGTERM had come"
-
-    def unheard(self, label: str) -> NoReturn:
-        """The grace is long over, and no KILL has come."""
-        if self.gone:
-            self.died()
-            self.unexpected(NOBODY, f"{self.when}; your function returned, and no KILL had come.")
-        raise NotYet(
-            label, f"{self.when}; {PATIENCE:g} s after it was over, no KILL had come. It stood {self.answer.stood()}."
-        )
-
-    def until(self, over: Callable[[], Any], seconds: float) -> bool:
-        limit = time.monotonic() + self.scene.within(seconds)
-        while not over() and time.monotonic() < limit:
-            threading.Event().wait(LOOK)
-        return bool(over())
 
     @property
     def gone(self) -> bool:
         """Whether the sink has ended."""
         return self.answer.process.told
 
+    def ended(self) -> Outcome:
+        """What it has returned. Else the verdict: it raised, or the signal has ended its process."""
+        try:
+            outcome = self.answer.outcomes(LOOK)[-1]
+        except Raised:
+            if self.answer.process.done and self.answer.process.returncode == -signal.SIGTERM:
+                raise NotYet(KILLED, f"{self.when}, and the process was gone.") from None
+            raise
+        if outcome.error:
+            unexpected(outcome)
+        return outcome
+
     def heard(self, worker: Worker, seconds: float) -> bool:
         """Whether KILL comes to it in that time."""
-        if not self.until(lambda: worker.socket.poll(0) or self.gone, seconds) or not worker.socket.poll(GLANCE * 1000):
+        if not self.answer.until(lambda: worker.socket.poll(0), seconds, after=GLANCE):
             return False
         frames = worker.socket.recv_multipart()
         if frames != [b"KILL"]:
-            happened = f"{worker.name} got {frames!r}."
-            raise NotYet(FRAMES, happened, self.scene.first("receive", worker.name))
+            raise NotYet(FRAMES, f"{worker.name} got {frames!r}.", self.scene.first("receive", worker.name))
         return True
 
     def early(self, seconds: float, label: str, when: str) -> None:
         """Nobody is sent home in that time."""
-        self.until(lambda: self.gone or any(worker.socket.poll(0) for worker in self.workers), seconds)
+        self.answer.until(lambda: any(worker.socket.poll(0) for worker in self.workers), seconds)
         for worker in self.workers:
-            if worker.socket.poll(0) and self.heard(worker, 0.0):
+            if self.heard(worker, 0.0):
                 raise NotYet(label, f"{when}, and {worker.name} got KILL.", self.scene.first("receive", worker.name))
         if self.gone:
-            self.died()
-            self.unexpected(label, f"{when}, and your function returned.")
+            self.ended()
+            raise NotYet(label, f"{when}, and your function returned.")
 
-    def died(self) -> None:
-        """Blame a process that the signal has ended."""
-        process = self.answer.process
-        if not self.until(lambda: process.done, GLANCE) or process.returncode != -signal.SIGTERM:
-            return
-        raise NotYet(KILLED, "SIGTERM came when both sockets were bound, and the process was gone.")
-
-    def unexpected(self, label: str, happened: str) -> NoReturn:
-        """It has returned; or raised, and that is another matter."""
-        outcome = self.answer.outcomes(LOOK)[-1]
-        if outcome.error:
-            unexpected(outcome)
-        raise NotYet(label, happened)
-
-    def sent_home(self, label: str, when: str) -> None:
+    def sent_home(self, label: str, when: str, seconds: float = PATIENCE) -> None:
         """All workers get KILL, and soon."""
-        missing = [worker for worker in self.workers if not self.heard(worker, PATIENCE)]
-        if not missing:
-            return
-        if self.gone:
-            self.died()
-            outcome = self.answer.outcomes(LOOK)[-1]
-            if outcome.error:
-                unexpected(outcome)
-        names = " and ".join(worker.name for worker in missing)
-        if self.gone or len(missing) < len(self.workers):
-            label = NOBODY
-        raise NotYet(label, f"{when}, and {PATIENCE:g} s later {names} had not got KILL.")
+        missing = [worker.name for worker in self.workers if not self.heard(worker, seconds)]
+        if missing and self.gone:
+            self.ended()
+            raise NotYet(NOBODY, f"{when}; your function returned, and {' and '.join(missing)} had not got KILL.")
+        if missing:
+            label = label if len(missing) == len(self.workers) else NOBODY
+            happened = f"{when}; {PATIENCE:g} s later {' and '.join(missing)} had not got KILL."
+            raise NotYet(label, f"{happened} Your function stood {self.answer.stood()}.")
 
     def stays(self, when: str, seconds: float = LINGERS) -> None:
         """It does not leave yet."""
-        if self.until(lambda: self.gone, seconds):
-            self.unexpected(LEFT, f"{when}, and your function had returned.")
+        if self.answer.until(lambda: self.gone, seconds):
+            self.ended()
+            raise NotYet(LEFT, f"{when}, and your function had returned.")
 
-    def returned(self, wanted: Sequence[int], label: str = RESULT) -> None:
+    def returned(self, wanted: Sequence[int], label: str = RESULT) -> Outcome:
         """It has returned these results, with nothing left behind."""
         outcome = self.outcome()
         due = {number: self.brought[number] for number in wanted}
@@ -253,18 +231,15 @@ class Hall(Table):
             raise NotYet(label if lacking else RESULT, happened)
         if outcome.left_open:
             raise NotYet(OPEN, "Your function had returned, and a socket of its Context was still open.")
+        return outcome
 
     def outcome(self) -> Outcome:
         for worker in self.workers:
-            worker.leaves()
-        if not self.until(lambda: self.gone, PATIENCE):
+            worker.socket.close(0)
+        if not self.answer.until(lambda: self.gone, PATIENCE):
             there = f"All {len(self.workers)} workers had got KILL and gone" if self.workers else "No worker had come"
             raise NotYet(STAYED, f"{there}; {PATIENCE:g} s later your function stood {self.answer.stood()}.")
-        self.died()
-        outcome = self.answer.outcomes(LOOK)[-1]
-        if outcome.error:
-            unexpected(outcome)
-        return outcome
+        return self.ended()
 
 
 def alone(scene: Scene) -> None:
@@ -272,8 +247,7 @@ def alone(scene: Scene) -> None:
     with Hall(scene, 1.0) as hall:
         hall.come("Ann")
         numbers = hall.day(2)
-        hall.bring(*numbers)
-        hall.says_how_many()
+        hall.bring(*numbers, end=True)
         hall.sent_home(NOBODY, "All results were there")
         hall.outcome()
 
@@ -283,8 +257,7 @@ def a_day(scene: Scene) -> None:
     with Hall(scene, 0.1) as hall:
         hall.come("Ann", "Ben")
         *numbers, last = hall.day(scene.random.randrange(11, 15))
-        hall.bring(*numbers[:4])
-        hall.says_how_many()
+        hall.bring(*numbers[:4], end=True)
         hall.bring(*numbers[4:])
         hall.early(QUIET, EARLY, f"{len(numbers)} of {len(numbers) + 1} results were there")
         hall.bring(last)
@@ -293,72 +266,68 @@ def a_day(scene: Scene) -> None:
         late = Worker(hall, "Cleo")
         hall.workers.append(late)
         if not hall.heard(late, PATIENCE):
-            if hall.gone:
-                hall.unexpected(LEFT, "Ann and Ben were still there when Cleo came, and your function had returned.")
-            raise NotYet(
-                LATE, "Cleo subscribed when Ann and Ben had got KILL and were still there; she did not get it."
-            )
-        hall.workers[0].leaves()
+            hall.stays("Ann and Ben were still there when Cleo came", 0.0)
+            happened = "Cleo subscribed when Ann and Ben had got KILL and were still there; she did not get it."
+            raise NotYet(LATE, happened)
+        hall.workers[0].socket.close(0)
         hall.stays("Ann had gone, and Ben and Cleo were still there")
-        hall.workers[1].leaves()
+        hall.workers[1].socket.close(0)
         hall.stays("Ann and Ben had gone, and Cleo was still there")
         hall.returned([*numbers, last])
 
 
 def silence(scene: Scene) -> None:
-    """SIGTERM, and nothing comes any more"""
+    """silence after SIGTERM"""
     with Hall(scene, round(scene.random.uniform(0.35, 0.45), 3)) as hall:
         hall.come("Ann")
         first, second, *_ = hall.day(4)
-        hall.bring(first, second)
-        if scene.random.random() < 0.5:
-            hall.says_how_many()
+        hall.bring(first, end=True)
+        hall.bring(second)
         hall.early(LINGERS, EARLY, "Two of four results were there")
-        hall.signalled(0.9 * hall.grace)
-        if not hall.heard(hall.workers[0], PATIENCE):
-            hall.unheard(DEAF)
+        hall.sigterm()
+        hall.early(0.9 * hall.grace, HASTY, hall.when)
+        hall.sent_home(DEAF, f"{hall.when}, which was over")
+        hall.sigterm()
+        hall.when = "SIGTERM came again when Ann had got KILL and was still there"
+        hall.stays(hall.when)
         hall.returned([first, second])
 
 
 def results_keep_coming(scene: Scene) -> None:
-    """SIGTERM again and again, while results keep coming"""
+    """SIGTERM again and again while results keep coming"""
     with Hall(scene, round(scene.random.uniform(0.4, 0.5), 3)) as hall:
         hall.come("Ann")
-        first, second, *more = hall.day(50)
+        first, *more = hall.day(50)
         hall.bring(first)
-        began = hall.signalled(0.0)
-        hall.bring(second)
+        began = time.monotonic()
         while (left := began + 0.9 * hall.grace - time.monotonic()) > 0:
-            hall.early(min(left, hall.grace / 4), HASTY, hall.when)
-            hall.bring(more.pop())
             hall.sigterm()
+            hall.bring(more.pop())
+            hall.early(min(left, hall.grace / 4), HASTY, hall.when)
         while not hall.heard(hall.workers[0], hall.grace / 4):
             if hall.gone or time.monotonic() > began + hall.grace + PATIENCE:
-                hall.unheard(LONG)
-            hall.bring(more.pop())
+                hall.sent_home(LONG, f"{hall.when}, which was over; results kept coming", 0.0)
             hall.sigterm()
-        outcome = hall.outcome()
-        if not isinstance(outcome.value, dict) or not outcome.value.items() <= hall.brought.items():
-            raise NotYet(RESULT, f"Of {hall.brought!r} some had come, and your function returned {outcome.value!r}.")
-        if not {first, second} <= set(outcome.value):
-            happened = f"{hall.when}; number {second} came at once, and your function returned {outcome.value!r}."
-            raise NotYet(IGNORED, happened)
+            hall.bring(more.pop())
+        value = hall.outcome().value
+        if not isinstance(value, dict) or not value.items() <= hall.brought.items():
+            raise NotYet(RESULT, f"Of {hall.brought!r} some had come, and your function returned {value!r}.")
+        if len(value) < 2:
+            raise NotYet(IGNORED, f"{hall.when}; results kept coming, and your function returned {value!r}.")
 
 
 def the_rest_in_time(scene: Scene) -> None:
-    """SIGTERM, and then everything that was missing"""
+    """everything that was missing after SIGTERM"""
     with Hall(scene, 4.0) as hall:
         hall.come("Ann")
         first, *rest = hall.day(4)
         hall.bring(first)
         hall.sigterm()
-        spent = spun(hall.answer.process.pid, QUIET, lambda: threading.Event().wait(STEP))
-        if spent:
+        if spent := spun(hall.answer.process.pid, QUIET, lambda: threading.Event().wait(LOOK)):
             happened = f"SIGTERM had come, and nothing else. In {QUIET:g} s your function computed for {spent:.2f} s."
             raise NotYet(BUSY, happened)
         hall.early(0.0, HASTY, hall.when)
-        hall.bring(*rest)
-        hall.says_how_many()
+        hall.bring(*rest, end=True)
         hall.sent_home(ON, "After SIGTERM everything that was missing came")
         hall.stays("Ann had got KILL and was still there", LONG_GOODBYE)
         hall.returned([first, *rest], IGNORED)
@@ -368,10 +337,20 @@ def nobody_there(scene: Scene) -> None:
     """no worker that has to be told"""
     with Hall(scene, 2.0) as hall:
         numbers = hall.day(3)
-        hall.bring(*numbers)
-        hall.says_how_many()
+        hall.bring(*numbers, end=True)
         hall.returned(numbers)
 
 
+def at_once(scene: Scene) -> None:
+    """SIGTERM as soon as there is a socket to connect to"""
+    hall = Hall(scene, round(scene.random.uniform(0.25, 0.35), 3), it_comes_at_once)
+    hall.when = f"SIGTERM came when the first socket was bound, with a grace of {hall.grace:g} s"
+    hall.answer.begun()
+    if not hall.answer.until(lambda: hall.gone, hall.grace + PATIENCE):
+        raise NotYet(DEAF, f"{hall.when}; {PATIENCE:g} s after it was over your function stood {hall.answer.stood()}.")
+    if hall.returned([]).seconds < 0.9 * hall.grace:
+        raise NotYet(HASTY, f"{hall.when}, and your function returned sooner.")
+
+
 TRY = alone
-SCENES = (a_day, silence, results_keep_coming, the_rest_in_time, nobody_there)
+SCENES = (a_day, silence, results_keep_coming, the_rest_in_time, nobody_there, at_once)

@@ -36,6 +36,8 @@ ADDRESS = "the client's address was lost on the way to the worker"
 BODY = "a body that looks like something else was changed or lost"
 AS_READY = "a busy worker's heartbeat was taken for READY"
 UNREADY = "a READY of a worker that was known did not make it idle"
+ANSWERED = "READY was answered"
+TWICE = "a request was handed out twice"
 WAITS = "a request that came while no worker was idle was lost"
 ORDER = "the request did not go to the worker that was idle for longest"
 UNPAID = "a reply that was owed did not reach its client"
@@ -61,6 +63,8 @@ LABELS = {
     BODY: "which frames of a message are yours to look at?",
     AS_READY: "which messages of a worker say that it is free?",
     UNREADY: "what does READY begin, whoever says it?",
+    ANSWERED: "when is the next heartbeat due, and who waits for a word before that?",
+    TWICE: "who asks again when a worker is lost, the queue or the client?",
     WAITS: "what does the lesson's core do with a request for which there is nobody yet?",
     ORDER: "who stands in the line of the idle, and where does a heartbeat leave it?",
     UNPAID: "which frames does the core expect of a reply, and which did you hand to it?",
@@ -94,11 +98,12 @@ class Desk(Clock):
     """Plays the answer's core, its clients and its workers; a scene's times are in intervals.
 
     heard   what each peer has heard since somebody said something, and has not been asked for
+    jobs    all that was handed out
     """
 
     def __init__(self, scene: Scene, interval: float, *how: Any) -> None:
         self.interval = interval
-        self.heard, self.events = dict[str, list[Frames]](), dict[str, Event]()
+        self.heard, self.events, self.jobs = dict[str, list[Frames]](), dict[str, Event](), list[Frames]()
         self._ends, self._sides = dict[str, str](), dict[str, str]()
         super().__init__(scene, *how)
         self.until(0.0)
@@ -118,13 +123,12 @@ class Desk(Clock):
             end, frames = self._ends.get(what[0], ""), list(what[1])
             event = self.says(ENTRY, self._title(end), frames)
             peer = next((p for p, e in self._sides.items() if e == end and frames[:1] == [p.encode()]), "")
+            happened = f"This left for {end.removeprefix('inproc://') or 'nobody'}: {frames!r}."
             if not peer:
                 client = any(frames[:1] == [p.encode()] for p, e in self._sides.items() if e == FRONT)
-                raise NotYet(
-                    CLIENT if client and end == BACK else BEYOND,
-                    f"This left for {end.removeprefix('inproc://') or 'nobody'}: {frames!r}.",
-                    event,
-                )
+                raise NotYet(CLIENT if client and end == BACK else BEYOND, happened, event)
+            if frames[1:] in self.jobs:
+                raise NotYet(TWICE, f"{happened} A worker had had that request before.", event)
             self.heard.setdefault(peer, []).append(frames[1:])
             self.events[peer] = event
             sure = [f if isinstance(f, bytes) else f.encode() for f in frames[1:]]
@@ -163,21 +167,23 @@ class Desk(Clock):
     def got(self, peer: str) -> str:
         return f"{peer} got {' and '.join(map(repr, self.heard.get(peer, []))) or 'nothing'}"
 
-    def job(self, worker: str, client: str, *body: bytes, lost: str = WAITS) -> None:
-        """This worker must just have got this client's request."""
+    def given(self, worker: str, client: str, *body: bytes, lost: str = WAITS, other: str = ORDER) -> None:
+        """A client asks, and this worker must get that."""
+        self.ask(client, *body)
+        self.job(worker, client, *body, lost=lost, other=other)
+
+    def job(self, worker: str, client: str, *body: bytes, lost: str = WAITS, other: str = ORDER) -> None:
+        """This worker must just have got this client's request. `other`: the label if another one did."""
         lost = BODY if [PPP2, HEARTBEAT] in self.heard.get(worker, []) else lost
         self.beats_aside()
-        if self.heard == {worker: [[PPP2, REQUEST, client.encode(), b"", *body]]}:
+        self.jobs.append(due := [PPP2, REQUEST, client.encode(), b"", *body])
+        if self.heard == {worker: [due]}:
             return
-        for other, said in self.heard.items():
-            if other != worker and any(body[0] in frames for frames in said):
-                self.blame(ORDER, f"{self.got(other)}, where {client}'s request was {worker}'s.", other)
-        self.wrong(worker, client, f"where {client}'s request {body!r} was due", lost)
-
-    def wrong(self, worker: str, client: str, where: str, lost: str) -> NoReturn:
-        """Blame the answer for what a worker got, or did not get, instead of a request."""
+        for peer, said in self.heard.items():
+            if peer != worker and any(body[0] in frames for frames in said):
+                self.blame(other, f"{self.got(peer)}, where {client}'s request was {worker}'s.", peer)
         said = self.heard.get(worker, [])
-        happened = f"{self.got(worker)} {where}."
+        happened = f"{self.got(worker)} where {client}'s request {body!r} was due."
         if any(frames == [PPP2, UNKNOWN] for frames in said):
             self.blame(BLAMED, happened, worker)
         if any(frames[:1] != [PPP2] for frames in said):
@@ -186,8 +192,9 @@ class Desk(Clock):
             self.blame(ADDRESS, happened, worker)
         self.blame(BODY if said else lost, happened, worker)
 
-    def paid(self, client: str, *body: bytes, lost: str = UNPAID) -> None:
-        """This client must have got its reply, and nobody else anything but a request."""
+    def pays(self, worker: str, client: str, *body: bytes, lost: str = UNPAID) -> None:
+        """A worker's reply, which it owes: this client must get it, and nobody else anything but a request."""
+        self.tell(worker, REPLY, client.encode(), b"", *body)
         said = self.heard.pop(client, [])
         happened = f"{client} got {said!r} where the reply {body!r} was due."
         if any(PPP2 in frames and PPP2 not in body for frames in said):
@@ -212,7 +219,8 @@ class Desk(Clock):
     def ready(self, worker: str, label: str = BLAMED) -> None:
         self.tell(worker, READY)
         for frames in self.heard.get(worker, []):
-            if UNKNOWN in frames[:2]:
+            if frames in ([PPP2, HEARTBEAT], [HEARTBEAT]) or UNKNOWN in frames[:2]:
+                label = ANSWERED if HEARTBEAT in frames[:2] else label
                 self.blame(label, f"{worker} said READY, and {self.got(worker)}.", worker)
 
     def beats(self, worker: str) -> None:
@@ -222,8 +230,10 @@ class Desk(Clock):
             happened = f"{worker} is known, and in 1.25 intervals {self.got(worker)}."
             self.blame(BARE if any(frames[-1:] == [HEARTBEAT] for frames in said) else NO_BEATS, happened, worker)
 
-    def refused(self, worker: str, what: str, label: str = UNTOLD) -> None:
-        """What this worker has just said is to be answered with UNKNOWN, and to have no other effect."""
+    def refused(self, worker: str, what: str, *frames: bytes, label: str = UNTOLD) -> None:
+        """What this worker says, or has just said, is to be answered with UNKNOWN, and to have no other effect."""
+        if frames:
+            self.say(BACK, worker, *frames)
         said = self.heard.pop(worker, [])
         for peer in self.heard:
             self.blame(label if label == STILL else PASSED_ON, f"{worker} said {what}, and {self.got(peer)}.", peer)
@@ -243,8 +253,7 @@ def _played(scene: Scene) -> Iterator[Desk]:
 
 def alone(scene: Scene) -> None:
     """one worker and one client"""
-    with played(scene, lambda shell: Call((FRONT, BACK, 1.0, LIVENESS, shell))) as (answer, [line]):
-        desk = Desk(scene, 1.0, answer, line)
+    with _played(scene) as desk:
         desk.say(BACK, "Ada", PPP2, READY)
         desk.ask("Ann", b"tea")
         desk.say(BACK, "Ada", PPP2, REPLY, b"Ann", b"", b"hot tea")
@@ -256,10 +265,7 @@ def traffic(scene: Scene) -> None:
     one, two, three, four = scene.words(4)
     with _played(scene) as desk:
         desk.ready("Ada", OLD)
-        desk.ask("Ann", one)
-        if not desk.heard.get("Ada"):
-            desk.blame(OLD, f"Ada had said {[PPP2, READY]!r} and Ann asked; {desk.got('Ada')}.", "Ada")
-        desk.job("Ada", "Ann", one)
+        desk.given("Ada", "Ann", one, lost=OLD)
         desk.tell("Ada", HEARTBEAT)
         desk.nothing("", "Ada, who is busy, sent a heartbeat")
         desk.ask("Bob", two, b"", four)
@@ -269,30 +275,25 @@ def traffic(scene: Scene) -> None:
         desk.ask("Cat", b"", four)
         desk.ask("Dan", three)
         desk.nothing("", "Ada and Bea are busy")
-        desk.tell("Bea", REPLY, b"Bob", b"", four, b"", two)
-        desk.paid("Bob", four, b"", two)
+        desk.pays("Bea", "Bob", four, b"", two)
         desk.job("Bea", "Cat", b"", four)
-        desk.tell("Ada", REPLY, b"Ann", b"", one)
-        desk.paid("Ann", one)
+        desk.pays("Ada", "Ann", one)
         desk.job("Ada", "Dan", three)
-        desk.tell("Bea", REPLY, b"Cat", b"", b"", one)
-        desk.paid("Cat", b"", one)
-        desk.tell("Ada", REPLY, b"Dan", b"", three)
-        desk.paid("Dan", three)
+        desk.pays("Bea", "Cat", b"", one)
+        desk.pays("Ada", "Dan", three)
         desk.tell("Bea", HEARTBEAT)
-        desk.ask("Ann", four)
-        desk.job("Bea", "Ann", four)
+        desk.given("Bea", "Ann", four)
         for body in [HEARTBEAT], [READY], [PPP2, REPLY], [UNKNOWN, b"", one]:  # Ada is the one that is idle
             desk.ready("Ada")
-            desk.ask("Cat", *body)
-            desk.job("Ada", "Cat", *body)
-            desk.tell("Ada", REPLY, b"Cat", b"", *body)
-            desk.paid("Cat", *body, lost=BODY)
-        desk.ask("Bob", two)
-        desk.job("Ada", "Bob", two)
+            desk.given("Ada", "Cat", *body)
+            desk.pays("Ada", "Cat", *body, lost=BODY)
+        desk.given("Ada", "Bob", two)
         desk.ready("Ada")
-        desk.ask("Dan", three)
-        desk.job("Ada", "Dan", three, lost=UNREADY)
+        desk.given("Ada", "Dan", four, lost=UNREADY)
+        desk.pays("Bea", "Ann", one)
+        desk.pays("Ada", "Dan", two)
+        desk.ready("Bea")
+        desk.given("Bea", "Ann", two)
 
 
 def silence(scene: Scene) -> None:
@@ -312,24 +313,18 @@ def silence(scene: Scene) -> None:
         for worker in "Ada", "Cid":
             if desk.heard.get(worker):
                 desk.blame(IMMORTAL, f"{worker} had said nothing for five intervals, and {desk.got(worker)}.", worker)
-        desk.ask("Ann", one)
-        if not desk.heard.get("Bea"):
-            gone = any(desk.heard.get(worker) for worker in ("Ada", "Cid"))
-            desk.blame(DEAD if gone else EARLY, f"Bea's last word was at 2.5, and {desk.got('Bea')}.", "Bea")
-        desk.job("Bea", "Ann", one, lost=EARLY)
+        desk.given("Bea", "Ann", one, lost=EARLY, other=DEAD)  # whose last word was at 2.5
         desk.tell("Bea", HEARTBEAT)
         desk.at(6.5)
         desk.beats("Bea")
-        desk.tell("Bea", REPLY, b"Ann", b"", two)
-        desk.paid("Ann", two)
+        desk.pays("Bea", "Ann", two)
         desk.at(7.0)
         desk.ready("Ada")
         desk.at(9.0)
         desk.now = 9.75 * desk.interval  # what comes is received before the tick that may be due
-        desk.ask("Bob", three)
-        if desk.heard.get("Bea"):
-            desk.blame(DEAD, f"Bea's last word was at 6.5, and {desk.got('Bea')}.", "Bea")
-        desk.job("Ada", "Bob", three, lost=EARLY)
+        desk.given("Ada", "Bob", three, lost=EARLY, other=DEAD)  # Bea's last word was at 6.5
+        desk.at(11.25)
+        desk.ready("Cid")  # what Ada had is not for her
 
 
 def strangers(scene: Scene) -> None:
@@ -343,44 +338,33 @@ def strangers(scene: Scene) -> None:
         desk.heard = said
         desk.refused("Ada", "HEARTBEAT and never READY")
         desk.ask("Bob", four)
-        desk.tell("Ada", REPLY, b"Ann", b"", two)
-        desk.refused("Ada", "a REPLY to Ann, whose request nobody had", TAKEN)
+        desk.refused("Ada", "a REPLY to Ann, whose request nobody had", PPP2, REPLY, b"Ann", b"", two, label=TAKEN)
         for worker, frames in ("Bea", [READY]), ("Cid", [b"PPP1", READY]), ("Dot", [b"", READY]):
-            desk.say(BACK, worker, *frames)
-            desk.refused(worker, repr(frames), VERSION)
+            desk.refused(worker, repr(frames), *frames, label=VERSION)
         desk.ready("Ada")
         desk.job("Ada", "Ann", one)
-        desk.tell("Ada", REPLY, b"Bob", b"", two)
-        desk.refused("Ada", "a REPLY to Bob, whose request she did not have")
-        desk.tell("Ada", REPLY, b"Ann", b"", three)
-        desk.refused("Ada", "a REPLY after she had been told UNKNOWN", STILL)
+        desk.refused("Ada", "a REPLY to Bob, whose request she did not have", PPP2, REPLY, b"Bob", b"", two)
+        desk.refused("Ada", "a REPLY after she had been told UNKNOWN", PPP2, REPLY, b"Ann", b"", three, label=STILL)
         desk.ready("Bea")
         desk.job("Bea", "Bob", four)
-        words = (
-            [PPP2, b"\x09"],
-            [PPP2, REQUEST, b"Ann", b"", two],
-            [HEARTBEAT],
-            [PPP2, READY, two],
-            [PPP2, HEARTBEAT, two],
-        )
-        for word in scene.random.sample(words, len(words)):
+        odd = [[b"\x09"], [REQUEST, b"Ann", b"", two], [READY, two], [HEARTBEAT, two]]
+        odd = [[HEARTBEAT], *([PPP2, *frames] for frames in odd)]
+        for frames in scene.random.sample(odd, len(odd)):
             desk.ready("Ada")
-            desk.say(BACK, "Ada", *word)
-            desk.refused("Ada", repr(word))
+            desk.refused("Ada", repr(frames), *frames)
         desk.ask("Cat", three)
         desk.nothing(STILL, "Ada had been told UNKNOWN, Bea is busy, and Cat asked")
-        desk.tell("Bea", REPLY, b"Bob", b"", one)
-        desk.paid("Bob", one)
+        desk.pays("Bea", "Bob", one)
         desk.job("Bea", "Cat", three)
-        desk.tell("Bea", REPLY, b"Cat", b"", one)
-        desk.paid("Cat", one)
-        desk.tell("Bea", REPLY, b"Cat", b"", one)
-        desk.refused("Bea", "the same REPLY once more")
+        desk.pays("Bea", "Cat", one)
+        desk.refused("Bea", "the same REPLY once more", PPP2, REPLY, b"Cat", b"", one)
         desk.ready("Bea")
-        desk.ask("Dan", two)
-        desk.job("Bea", "Dan", two)
-        desk.tell("Bea", REPLY, b"Dan", b"")
-        desk.refused("Bea", "a REPLY to Dan without a body")
+        desk.given("Bea", "Dan", two)
+        desk.ready("Bea")
+        desk.refused("Bea", "READY, and then a REPLY that she had owed before", PPP2, REPLY, b"Dan", b"", one)
+        desk.ready("Bea")
+        desk.given("Bea", "Dan", one)
+        desk.refused("Bea", "a REPLY to Dan without a body", PPP2, REPLY, b"Dan", b"")
 
 
 TRY = alone

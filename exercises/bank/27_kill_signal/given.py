@@ -16,16 +16,18 @@ def sink(ctx, results, control, grace):
     grace     seconds
 
     Collect until everything is there: END, and so many results; however long it takes. But SIGTERM may
-    come to this process. From then on collect for `grace` seconds more, or until everything is there.
-    SIGTERM may come again; only the first one counts. Be ready for it before you bind.
+    come to this process, and no other signal. From then on collect for `grace` seconds more, or until
+    everything is there. Be ready for it before you bind. It may come again until you return; only the
+    first one counts.
 
     Then, and not before, send KILL, so that every worker gets it: those that are there, and those that
     come while others are still there. To get it more than once does a worker no harm, and it may take its
     time to go. When the last one has gone, or at once if none is there, return {number: result}, int and
-    bytes, with all results that have come. Leave no socket open.
+    bytes, with all results that have come. One that you have not read when the time is over may be among
+    them or not. Leave no socket open.
 
-    This function runs in the main thread, and there are others in the process. Where there is nothing to
-    do but to wait, wait, and do not compute.
+    This function runs in the main thread. There are others in the process, and any of them may take the
+    signal. Where there is nothing to do but to wait, wait, and do not compute.
     """
     ending = []
     signal.signal(signal.SIGTERM, lambda *_: ending.append(True))
