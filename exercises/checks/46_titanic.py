@@ -2,9 +2,11 @@
 """Put a request aside that was handed out three times without a reply, over all lives."""
 
 import contextlib
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -86,133 +88,107 @@ CLIENT, WORKER = b"MDPC01", b"MDPW01"
 READY, REQUEST, REPLY, HEARTBEAT = (bytes([n]) for n in range(1, 5))
 SLACK = 3.0  # seconds of the checker's clock in which it has to do what is due
 TIMES = 3
+UUID = re.compile(rb"[0-9a-zA-Z]{32}")
 
-Out = tuple[str, bytes, list[bytes]]  # a request under way: the socket, the service and the body
+Body = tuple[bytes, ...]
 
 
+@dataclass
 class Story:
-    """What holds over all lives: how often each body was handed out, and what is stored under which UUID."""
+    """What holds over all lives: how often each body was handed out, and which was accepted under which UUID."""
 
-    def __init__(self, limit: float) -> None:
-        self.limit, self.times = limit, Counter[bytes]()
-        self.left, self.bodies = list[list[bytes]](), dict[bytes, list[bytes]]()
-        self.fourth = FOREVER  # what it means if one is handed out once more
+    limit: float
+    times: Counter[Body] = field(default_factory=Counter)
+    bodies: dict[bytes, Body] = field(default_factory=dict)
+    left: list[Body] = field(default_factory=list)
+    fourth = FOREVER  # what it means if one is handed out once more
 
 
 class Life(Clock):
     """Plays one life of the answer's core, and is its broker. `offered`: the services for which there is a worker."""
 
     def __init__(self, story: Story, quiet: bool, *how: Any) -> None:
-        self.story, self.offered = story, set[bytes]()
-        self.at: dict[str, bytes] = {}  # the service of each of Titanic's three sockets
-        self.under_way: dict[str, Out] = {}  # by socket: what is handed out and has no reply
+        self.story, self.quiet, self.offered = story, quiet, set[bytes]()
+        self.at: dict[bytes, str] = {}  # the socket of each of Titanic's three services
+        self.under_way: dict[str, tuple[bytes, Body, float]] = {}  # by socket: service, body, the end of its limit
+        self.asked: list[tuple[str, list[bytes]]] = []  # by `mmi.service`, while the broker is `quiet`
         self._said: list[list[bytes]] = []
         self._due: list[tuple[str, list[bytes]]] = []  # what we answer by ourselves
-        self.asked: list[tuple[str, list[bytes]]] = []  # by `mmi.service`, while the broker is `quiet`
-        self.quiet, self._beats = quiet, 0
+        self._beats = 0
         self._event: Event | None = None
         super().__init__(*how)
         self.until(0.0)
-        if missing := {b"titanic.request", b"titanic.reply", b"titanic.close"} - {*self.at.values()}:
+        if missing := {b"titanic.request", b"titanic.reply", b"titanic.close"} - {*self.at}:
             raise NotYet(FRAMES, f"The first tick did not offer {sorted(missing)}.")
 
     # what clients and workers do
 
     def ask(self, service: bytes, *body: bytes) -> list[bytes]:
         """A client's question to one of the three services, and the answer to it."""
-        name = next((n for n, s in self.at.items() if s == service), "")
-        self._said.clear()
-        client = self.scene.random.randbytes(5)
-        self.hear(name, [b"", WORKER, REQUEST, client, b"", *body])
-        said = [frames[5:] for frames in self._said if frames[3:5] == [client, b""]]
-        if len(said) != 1 or len(self._said) != 1:
+        self._said, client = [], self.scene.random.randbytes(5)
+        self.hear(self.at[service], [b"", WORKER, REQUEST, client, b"", *body])
+        if [frames[3:5] for frames in self._said] != [[client, b""]]:
             raise NotYet(FRAMES, f"{_shown([service, *body])} was asked, and the answers were {self._said!r}.")
-        return said[0]
+        return [self._said[0][5][:3], *self._said[0][6:]]
 
     def store(self, service: bytes, *body: bytes) -> bytes:
-        self.story.left.append(list(body))
+        self.story.left.append(body)
         answer = self.ask(b"titanic.request", service, *body)
-        if len(answer) != 2 or answer[0][:3] != b"200" or len(answer[1]) != 32:
+        if answer[0] != b"200" or not UUID.fullmatch(b"".join(answer[1:])):
             raise NotYet(FRAMES, f"A request for {service!r} was answered with {answer!r}.", self._event)
-        self.story.bodies[answer[1]] = list(body)
+        self.story.bodies[answer[1]] = body
         return answer[1]
 
-    def status(self, uuid: bytes) -> list[bytes]:
+    def status(self, uuid: bytes, *known: bytes, **labels: str) -> None:
+        """What titanic.reply has to say; `labels`: what it means if it says something else, by the code behind `_`."""
         answer = self.ask(b"titanic.reply", uuid)
-        return [answer[0][:3], *answer[1:]]
+        if answer != [*known]:
+            times = self.story.times[self.story.bodies[uuid]]
+            happened = f"At {self.now:.1f} s this request had been handed out {times} times, and titanic.reply said"
+            label = labels.get(f"_{answer[0].decode(errors='replace')}", labels.get("other", ""))
+            raise NotYet(label, f"{happened} {_shown(answer)}.", self._event)
 
     def reply(self, uuid: bytes, *body: bytes) -> None:
-        """The worker that has this request is done with it."""
-        name, service, _ = self.given(uuid)
-        del self.under_way[name]
+        """The worker that has this request is done with it, and the reply is kept."""
+        name = self.given(uuid)
+        service = self.under_way.pop(name)[0]
         self.hear(name, [b"", CLIENT, service, *body])
+        self.status(uuid, b"200", *body, other=REPLY_LOST)
 
-    def given(self, uuid: bytes) -> Out:
-        """The request with this UUID has to be in a worker's hands soon."""
+    def given(self, uuid: bytes, label: str = HANDED_OUT, aside: str = FEWER) -> str:
+        """The request has to be in a worker's hands within SLACK; the socket by which it is."""
         body, until = self.story.bodies[uuid], self.now + SLACK
-        while not (found := [out for out in self.under_way.values() if out[2] == body]) and self.deadline <= until:
+        while True:
+            for name, (_, each, end) in self.under_way.items():
+                if each == body and self.now < end:
+                    return name
+            if self.deadline > until:
+                self.status(uuid, _300=label, _500=aside)
             self.tick()
-        if not found:
-            times = self.story.times[_key(body)]
-            answer = self.status(uuid)
-            happened = f"At {self.now:.1f} s it had been handed out {times} times, its service was there, "
-            happened += f"no worker had it, and titanic.reply said {_shown(answer)}."
-            label = NOT_AGAIN if times else HANDED_OUT
-            raise NotYet(FEWER if answer == [b"500"] else label, happened, self._event)
-        return found[0]
-
-    def has_time(self, uuid: bytes, times: int) -> None:
-        """For so many times a worker has it; for most of its limit."""
-        self.wait(0.9 * self.story.limit)
-        answer = self.status(uuid)
-        if answer != [b"300"]:
-            happened = f"For the {times}. time a worker had it, for 0.9 of its limit; titanic.reply said"
-            label = TOO_EARLY if times == TIMES else FEWER
-            raise NotYet(label if answer == [b"500"] else "", f"{happened} {_shown(answer)}.", self._event)
 
     def expires(self, uuid: bytes) -> None:
         """The request is in a worker's hands until its limit is over; and then in another's, but for the third."""
-        key = _key(self.given(uuid)[2])
-        times = self.story.times[key]
-        self.has_time(uuid, times)
-        self.wait(0.1 * self.story.limit)
-        until = self.now + SLACK
-        while times < TIMES and self.story.times[key] == times:
-            if self.deadline > until:
-                answer = self.status(uuid)
-                happened = f"It was handed out {times} times, the last limit was over, and at {until:.1f} s"
-                label = FEWER if answer == [b"500"] else NOT_AGAIN
-                raise NotYet(label, f"{happened} no other worker had it; titanic.reply said {_shown(answer)}.")
-            self.tick()
+        self.given(uuid)
+        times = self.has_time(uuid)
+        self.wait(0.1 * self.story.limit + 1 / 64)
+        if times < TIMES:
+            self.given(uuid, NOT_AGAIN)
+
+    def has_time(self, uuid: bytes) -> int:
+        """A worker has it for most of its limit; for how many times, this one included."""
+        self.wait(0.9 * self.story.limit)
+        times = self.story.times[self.story.bodies[uuid]]
+        self.status(uuid, b"300", _500=TOO_EARLY if times == TIMES else FEWER)
+        return times
 
     def is_aside(self, uuid: bytes, label: str = PENDING) -> None:
         self.wait(SLACK)
-        answer = self.status(uuid)
-        if answer != [b"500"]:
-            known = {b"300": label, b"400": UNKNOWN}
-            happened = f"Its third limit was over at {self.now:.1f} s, and titanic.reply said {_shown(answer)}."
-            raise NotYet(known.get(answer[0], ""), happened, self._event)
-
-    def is_done(self, uuid: bytes, *body: bytes) -> None:
-        answer = self.status(uuid)
-        if answer != [b"200", *body]:
-            raise NotYet(REPLY_LOST, f"A worker had replied {_shown(body)}; titanic.reply said {_shown(answer)}.")
-
-    def has_its_turn(self, uuid: bytes) -> None:
-        """The request behind one that was put aside is handed out."""
-        until = self.now + SLACK
-        while not self.story.times[_key(self.story.bodies[uuid])] and self.deadline <= until:
-            self.tick()
-        if not any(out[2] == self.story.bodies[uuid] for out in self.under_way.values()):
-            answer = self.status(uuid)
-            label = OTHERS if answer == [b"500"] else HELD_UP
-            raise NotYet(label, f"The one before it was done with; of this one titanic.reply said {_shown(answer)}.")
+        self.status(uuid, b"500", _300=label, _400=UNKNOWN)
 
     def closes(self, uuid: bytes) -> None:
-        answers = self.ask(b"titanic.close", uuid), self.status(uuid)
-        if [answer[0][:3] for answer in answers] != [b"200", b"400"]:
-            said = " and ".join(map(_shown, answers))
-            raise NotYet(KEPT, f"titanic.close, and then titanic.reply, said {said}.", self._event)
+        if (answer := self.ask(b"titanic.close", uuid)) != [b"200"]:
+            raise NotYet(KEPT, f"titanic.close said {_shown(answer)}.", self._event)
+        self.status(uuid, b"400", other=KEPT)
 
     # time, and the broker
 
@@ -226,8 +202,9 @@ class Life(Clock):
         self.settle()
 
     def hear(self, name: str, frames: list[bytes]) -> None:
-        self.says("broker", "ROUTER", [ENTRY.encode(), *frames])
-        self._event = self.write(ENTRY, "receive", "DEALER", frames, "broker", "ROUTER")
+        if frames[2] != HEARTBEAT:
+            self.says("broker", "ROUTER", [ENTRY.encode(), *_plain(frames)])
+            self._event = self.write(ENTRY, "receive", "DEALER", _plain(frames), "broker", "ROUTER")
         self.receive(name, frames)
         self.settle()
 
@@ -235,70 +212,65 @@ class Life(Clock):
         """The broker answers: heartbeats with heartbeats, and `mmi.service` with what it knows."""
         while self._due:
             name, frames = self._due.pop(0)
-            if frames[2] == b"mmi.service":
-                if self.quiet:
-                    self.asked.append((name, frames))
-                    continue
-                frames = [*frames[:3], b"200" if frames[3] in self.offered else b"404"]
-            if frames[2] != HEARTBEAT:
-                self.says("broker", "ROUTER", [ENTRY.encode(), *frames])
-                self._event = self.write(ENTRY, "receive", "DEALER", frames, "broker", "ROUTER")
-            self.receive(name, frames)
+            if frames[2] != b"mmi.service":
+                self.hear(name, frames)
+            elif self.quiet:
+                self.asked.append((name, frames))
+            else:
+                self.hear(name, [*frames[:3], b"200" if frames[3] in self.offered else b"404"])
 
     def dies(self) -> None:
         """The broker says that the service is there, and this life ends with the first message after that."""
         until = self.now + SLACK
         while not self.asked and not self.under_way and self.deadline <= until:
             self.tick()
-        if self.asked:
-            name, frames = self.asked[-1]
+        for name, frames in self.asked[-1:]:
             self.kill(name, [*frames[:3], b"200"])
 
     def effect(self, kind: str, *what: Any) -> None:
-        if kind == "open":
-            if what[1:] != (zmq.DEALER, ENDPOINT, False):
-                raise NotYet(ENDS, f"At {self.now:.1f} s a socket of another type was opened, or to another endpoint.")
-        elif kind == "close":
+        if kind == "open" and what[1:] != (zmq.DEALER, ENDPOINT, False):
+            raise NotYet(ENDS, f"At {self.now:.1f} s a socket of another type was opened, or to another endpoint.")
+        if kind == "close":
             self.under_way.pop(what[0], None)
             self._due = [each for each in self._due if each[0] != what[0]]
-        elif kind == "send":
+        if kind == "send":
             self._sent(what[0], what[1])
 
     def _sent(self, name: str, frames: list[Any]) -> None:
-        if not all(isinstance(frame, bytes) for frame in frames):
-            raise NotYet(FRAMES, f"At {self.now:.1f} s this was sent: {frames!r}.")
         if frames == [b"", WORKER, HEARTBEAT]:
             self._beats += 1
             if self._beats % 7 in (0, 1, 2):  # now and then, so that nobody takes it for dead
                 self._due.append((name, frames))
             return
-        event = self.says(ENTRY, "DEALER", frames)
-        self.write("broker", "receive", "ROUTER", [ENTRY.encode(), *frames], ENTRY, "DEALER")
+        event = self.says(ENTRY, "DEALER", _plain(frames))
+        self.write("broker", "receive", "ROUTER", [ENTRY.encode(), *_plain(frames)], ENTRY, "DEALER")
         match frames:
-            case [b"", b"MDPW01", b"\x01", service]:
-                self.at[name] = service
+            case [b"", b"MDPW01", b"\x01", bytes(service)]:
+                self.at[service] = name
             case [b"", b"MDPW01", b"\x03", _, b"", _, *_]:
                 self._said.append(frames)
             case [b"", b"MDPC01", b"mmi.service", _]:
                 self._due.append((name, frames))
-            case [b"", b"MDPC01", service, _, *_]:
-                self._handed_out(name, service, frames[3:], event)
+            case [b"", b"MDPC01", service, *body] if tuple(body) in self.story.left:
+                self._handed_out(name, service, tuple(body), event)
             case _:
-                raise NotYet(FRAMES, f"At {self.now:.1f} s this was sent: {_shown(frames)}.", event)
+                raise NotYet(FRAMES, f"At {self.now:.1f} s this was sent: {frames!r}.", event)
 
-    def _handed_out(self, name: str, service: bytes, body: list[bytes], event: Event) -> None:
-        if body not in self.story.left:
-            raise NotYet(FRAMES, f"A worker of {service!r} got {_shown(body)}.", event)
-        if other := [out for out in self.under_way.values() if out[1] == service]:
-            raise NotYet(TWO_AT_ONCE, f"{_shown(body)} was handed out while {_shown(other[0][2])} was.", event)
-        self.story.times[_key(body)] += 1
-        if self.story.times[_key(body)] > TIMES:
+    def _handed_out(self, name: str, service: bytes, body: Body, event: Event) -> None:
+        for of, other, end in self.under_way.values():
+            if of == service and self.now < end:
+                raise NotYet(TWO_AT_ONCE, f"{_shown(body)} was handed out while {_shown(other)} was.", event)
+        self.story.times[body] += 1
+        if self.story.times[body] > TIMES:
             raise NotYet(self.story.fourth, f"{_shown(body)} was handed out for the fourth time.", event)
-        self.under_way[name] = (name, service, body)
+        self.under_way[name] = (service, body, self.now + self.story.limit)
 
 
-def _key(body: list[bytes]) -> bytes:
-    return repr(body).encode()
+def _plain(frames: Sequence[Any]) -> list[bytes]:
+    """As they stand in a picture: one UUID looks like another."""
+    return [
+        b"a UUID" if isinstance(f, bytes) and UUID.fullmatch(f) else f if isinstance(f, bytes) else b"?" for f in frames
+    ]
 
 
 def _shown(frames: Sequence[bytes]) -> str:
@@ -333,20 +305,16 @@ def three_times(scene: Scene) -> None:
     tea, milk, one, two, three, four, hot = scene.words(7)
     with _lives(scene, 1) as (_, begin), begin(tea, milk) as it:
         bad, behind = it.store(tea, one, b"", two), it.store(tea, three)
-        quick = it.store(milk, one)
-        it.reply(quick, hot, one)
-        it.is_done(quick, hot, one)
+        it.reply(it.store(milk, one), hot, one)
         for _ in range(TIMES):
             it.expires(bad)
         it.is_aside(bad)
-        it.has_its_turn(behind)
+        it.given(behind, HELD_UP, OTHERS)
         it.reply(behind, hot)
-        last = it.store(tea, four)
-        it.reply(last, two)
-        it.is_done(last, two)
+        it.reply(it.store(tea, four), two)
         it.is_aside(bad)
         it.closes(bad)
-        it.is_done(behind, hot)
+        it.status(behind, b"200", hot)
 
 
 def the_third_time(scene: Scene) -> None:
@@ -357,16 +325,12 @@ def the_third_time(scene: Scene) -> None:
         for time in range(TIMES):
             it.offered = set()
             it.wait(story.limit + 4.0)
-            answer = it.status(slow)
-            if answer != [b"300"]:
-                happened = f"For 4 s its service was not there, and titanic.reply said {_shown(answer)}."
-                raise NotYet((FEWER if time else ASKED) if answer == [b"500"] else "", happened)
+            it.status(slow, b"300", _500=FEWER if time else ASKED)
             it.offered = {tea}
-            it.given(slow)
-        it.has_time(slow, TIMES)
+            it.given(slow, NOT_AGAIN if time else HANDED_OUT)
+        it.has_time(slow)
         it.reply(slow, hot, more)
-        it.is_done(slow, hot, more)
-        it.has_its_turn(behind)
+        it.given(behind, HELD_UP, OTHERS)
 
 
 def killed_between(scene: Scene) -> None:
@@ -376,18 +340,16 @@ def killed_between(scene: Scene) -> None:
         with begin(tea) as it:
             bad, behind = it.store(tea, one), it.store(tea, two)
             it.expires(bad)
-            it.given(bad)
             it.offered = set()
             it.wait(story.limit + SLACK)
         story.fourth = FORGOTTEN
         with begin(tea) as it:
             it.expires(bad)
             it.is_aside(bad)
-            it.has_its_turn(behind)
+            it.given(behind, HELD_UP, OTHERS)
         with begin(tea) as it:
             it.is_aside(bad, REVIVED)
             it.reply(behind, hot)
-            it.is_done(behind, hot)
             it.closes(bad)
 
 
@@ -395,45 +357,41 @@ def killed_at_work(scene: Scene) -> None:
     """kills while a worker has it"""
     tea, one, two, hot = scene.words(4)
     with _lives(scene, TIMES + 1) as (story, begin):
-        with begin(tea) as it:
-            bad, behind = it.store(tea, one), it.store(tea, two)
-            it.given(bad)
-        story.fourth = CUT_SHORT
-        for _ in range(TIMES - 1):
+        for time in range(TIMES):
             with begin(tea) as it:
+                if not time:
+                    bad, behind = it.store(tea, one), it.store(tea, two)
                 it.given(bad)
+            story.fourth = CUT_SHORT
         with begin(tea) as it:
             it.is_aside(bad)
-            it.has_its_turn(behind)
+            it.given(behind, HELD_UP, OTHERS)
             it.reply(behind, hot)
-            it.is_done(behind, hot)
 
 
 def killed_with_the_message(scene: Scene) -> None:
     """kills in the moment at which it goes out"""
     tea, one = scene.words(2)
     with _lives(scene, TIMES + 1) as (story, begin):
-        with begin(quiet=True) as it:
-            bad = it.store(tea, one)
-            it.dies()
-        story.fourth = AFTER
-        for _ in range(TIMES - 1):
+        for time in range(TIMES):
             with begin(quiet=True) as it:
+                if not time:
+                    bad = it.store(tea, one)
                 it.dies()
+        story.fourth = AFTER
         with begin(tea) as it:
             it.is_aside(bad)
 
 
 def fair_weather(scene: Scene) -> None:
     """one request that gets no reply"""
-    tea, one = b"tea", b"hot"
-    with _lives(scene, 1) as (story, begin), begin(tea) as it:
-        uuid = it.store(tea, one)
+    with _lives(scene, 1) as (story, begin), begin(b"tea") as it:
+        uuid = it.store(b"tea", b"hot")
         for _ in range(TIMES):
             it.expires(uuid)
         it.wait(SLACK)
-        answer = it.status(uuid)
-        raise NotYet(f"It was handed out {story.times[_key([one])]} times; titanic.reply said {_shown(answer)}.", "")
+        answer = it.ask(b"titanic.reply", uuid)
+        raise NotYet(f"It was handed out {story.times[b'hot',]} times; titanic.reply said {_shown(answer)}.", "")
 
 
 TRY = fair_weather
