@@ -43,6 +43,7 @@ LABELS = {
     (TWICE := "a task was answered twice"): "what is left of a task when it has been answered?",
     (CHOICE := "a task went to another peer than it should"): "which peer has the most room, and which of two?",
     (STUCK := "a task that might have been sent was not sent"): "after which events may there be something to send?",
+    (OLDEST := "a newer task was sent before an older one"): "which of the tasks that may be sent came first?",
     (SENT := "a task was sent that should not have been"): "which task may be sent now, and to whom?",
     (TOLD := "a client was not told its result"): "to whom does a result go, and as which frames?",
     (ELSE := "a client was told something else than its result"): "which result is it, and what stands before it?",
@@ -268,8 +269,8 @@ class Town(Clock):
     def _label(self, why: str, missing: list[Fact], extra: list[Fact]) -> str:
         if any(fact.kind == "told" for fact in missing + extra):
             return ELSE if extra else TOLD
-        if missing and {fact.what for fact in missing} == {fact.what for fact in extra}:
-            return CHOICE
+        if missing and extra:
+            return CHOICE if {fact.what for fact in missing} == {fact.what for fact in extra} else OLDEST
         return why if why in (EARLY, KEPT) else SENT if extra else STUCK
 
 
@@ -310,19 +311,21 @@ def in_turn(scene: Scene) -> None:
 
 def little_room(scene: Scene) -> None:
     """peers with little room"""
-    [p, q, r], who, what = _names(scene, 3, 11, 12)
-    steps = [(0.25, "word", r, 1), (0.5, "word", p, 2), (0.75, "word", q, 3)]
-    steps += [(1.0 + i / 16, "ask", who[i], what[i]) for i in range(7)]  # six of them find room
+    [p, q, r], who, what = _names(scene, 3, 11, 13)
+    steps = [(0.25, "word", r, 1), (0.5, "word", p, 2), (0.75, "word", q, 3), (1.0, "ask", who[0], what[0])]
+    steps += [(1.0625, "word", q, 1)]
+    steps += [(1.125 + i / 16, "ask", who[i], what[i]) for i in range(1, 7)]  # four of them find room
     steps += [(1.75, "done", what[0]), (2.0, "word", q, 1), (2.25, "ask", who[7], what[7])]
     steps += [(2.5, "ask", who[6], what[8]), (2.75, "word", r, 2), (2.875, "word", p, 0), (3.0, "done", what[6])]
-    steps += [(3.25, "ask", who[8], what[9]), (3.5, "word", p, 1), (3.75, "word", p, 2), (3.875, "word", p, 1)]
+    steps += [(3.25, "ask", who[8], what[9]), (3.375, "ask", who[0], what[12]), (3.5, "word", p, 1)]
+    steps += [(3.75, "word", p, 2), (3.875, "word", p, 2), (3.9375, "word", p, 1)]
     _play(scene, [p, q, r], *steps, (4.0, "ask", who[9], what[10]), (4.25, "ask", who[10], what[11]))
 
 
 def silence(scene: Scene) -> None:
     """a peer that falls silent with tasks in its hands"""
     [p, q], [ann, bob, eve], [a1, a2, b1, e1, e2] = _names(scene, 2, 3, 5)
-    steps = [(0.5, "word", p, 2), (1.5, "word", p, 3), (1.75, "ask", ann, a1), (2.0, "ask", ann, a2)]
+    steps = [(0.5, "word", p, 3), (1.5, "word", p, 3), (1.75, "ask", ann, a1), (2.0, "ask", ann, a2)]
     steps += [(2.25, "ask", bob, b1), (4.75, "word", p, 1), (5.0, "word", q, 0), (6.5, "ask", eve, e1)]
     steps += [(6.75, "ask", eve, e2), (7.5, "word", q, 0)]  # p is gone at 8.75
     steps += [(9.5, "word", q, 1), (10.0, "word", q, 1), (11.0, "done", a1), (11.5, "word", q, 1), (12.0, "word", q, 4)]
