@@ -30,6 +30,7 @@ LINE = "the first that was heard was asked, not the first that was named"
 EARLY = "a server was trusted before it had said PONG often enough"
 NEVER_TRUSTED = "a server that had said PONG often enough was not trusted"
 ORDER = "of those that were trusted another than the first named was asked"
+FORGOT = "a server lost its trust that was neither gone nor late"
 KEPT = "a server that had been gone was trusted as before"
 EXCUSED = "a server that had been late was trusted as before"
 MOVED = "a question was put to a second server while the first had time"
@@ -50,6 +51,7 @@ LABELS = {
     EARLY: "how many PONGs make a server trusted, and from when do they count?",
     NEVER_TRUSTED: "with which PONG does a server become trusted?",
     ORDER: "in which order were the servers named, and where does the core keep it?",
+    FORGOT: "which two events cost a server its PONGs, and which messages do not?",
     KEPT: "what becomes of a server's PONGs when it is gone, also one that nobody was waiting for?",
     EXCUSED: "who was asked when the patience ended, and what does that cost it?",
     MOVED: "which events may put a question that is under way to another server?",
@@ -138,7 +140,6 @@ class Desk(Clock):
         raise NotYet(label, f"At {self.at:g} intervals: {happened}", self.event)
 
     def hear(self, server: str, *frames: bytes) -> None:
-        """A word of a server's, now."""
         self.says(server, "ROUTER", frames)
         self.write("client", "receive", "ROUTER", (server.encode(), *frames), server, "ROUTER")
         self.receive(self._routers[server], [server.encode(), *frames])
@@ -166,7 +167,6 @@ class Desk(Clock):
         self.asked.clear()
 
     def turn(self, server: str, wrong: str, **others: str) -> None:
-        """A new question has to be put to this server, which answers it."""
         self.ask()
         self.put(server, wrong, **others)
         self.reply(server)
@@ -177,12 +177,10 @@ class Desk(Clock):
             self.blame(label, f"the caller heard {frames!r}, and nobody had answered its question.")
 
     def stays(self, label: str, happened: str) -> None:
-        """Nobody else may have been asked."""
         if self.asked:
             self.blame(label, f"{happened}, and the question was put to {', '.join(self.asked)}.")
 
     def reply(self, server: str) -> None:
-        """The server answers the question at hand, and the caller has to hear it."""
         number, body = self.question[0], self.scene.words(2)
         self.hear(server, number, *body)
         if self.told != [[number, b"OK", *body]]:
@@ -238,6 +236,8 @@ def favour(scene: Scene) -> None:
         desk.stays(DEAD, "nobody had been heard")
         desk.pong(c)
         desk.put(c, NOBODY, A=DEAD, B=DEAD)
+        desk.on(1.5)  # it is late, and there is nobody else
+        desk.put(c, STUCK, A=DEAD, B=DEAD)
         desk.reply(c)
         desk.hear(a, b"?")
         desk.turn(c, QUEUED, none=NOBODY)
@@ -257,8 +257,16 @@ def favour(scene: Scene) -> None:
             desk.blame(NEVER_TRUSTED, f"only now {b} is asked, which had said PONG {desk.trust + 3} times.")
         desk.put(b, NEVER_TRUSTED)
         desk.reply(b)
-        desk.pong(c, desk.trust)
-        desk.turn(b, ORDER)
+        desk.pong(c, 3 * desk.trust)
+        desk.ask()
+        if desk.asked == [c]:
+            desk.asked.clear()
+            desk.reply(c)
+            desk.pong(b, desk.trust)
+            desk.turn(b, ORDER)
+            desk.blame(FORGOT, f"{b} was trusted, answered, and was asked again only after {desk.trust} PONGs more.")
+        desk.put(b, ORDER)
+        desk.reply(b)
         desk.pong(a, desk.trust - 1)
         desk.turn(b, ORDER, A=EARLY)
         desk.pong(a)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Not yet: a question stayed with a server that was gone or late.
-# A late server is waited for.
+# Who was late is thrown out, and only its next word brings it back.
 
 from collections import Counter
 
@@ -22,9 +22,10 @@ class Loyal(Client):
         return super().receive(socket, frames, now)
 
     def _ask(self, now):
-        self.pongs[self.turn] = 0
-        if self.turn in self.alive:
-            return []
+        if self.turn:
+            self.pongs[self.turn] = 0
+            self.alive.pop(self.turn, None)
+            self.timers.pop(("gone", self.turn), None)
         trusted = [who for who in self.pauses if who in self.alive and self.pongs[who] >= self.trust]
         self.alive = dict.fromkeys([*trusted, *self.alive])
         return super()._ask(now)
