@@ -17,8 +17,7 @@ HINTS = (
     "a reply belongs?",
     "Keep for each request under way its socket, its tries, the end of its time, and the parts that have come; throw "
     "the parts away with the socket. Whenever one ends, begin the next.",
-    "One `zmq.Poller` can wait for all of the sockets, with a timeout of what is left until the first of their ends. A "
-    "dictionary from socket to request says whose turn it is.",
+    "One `zmq.Poller` waits for all the sockets at once. A dictionary from socket to request says whose turn it is.",
 )
 VARIANT = "hand each reply on as soon as all those before it are complete, and let the window count what still waits."
 LIMIT = "a request whose reply broke off has been carried out once more, and its worker must not mind."
