@@ -66,8 +66,6 @@ class Shell:
                     if dies and plain[-1][0] == "send":
                         break
                 line.send(repr((_seconds(core.deadline), plain)).encode())
-                if dies:
-                    return
 
 
 def _seconds(deadline: Any) -> str:
@@ -145,7 +143,7 @@ class Clock:
         self._do("receive", socket, list(frames))
 
     def kill(self, socket: str, frames: Sequence[bytes]) -> None:
-        """The core receives this, and its life is over with the first message that it sends then."""
+        """The core receives this, and does nothing after the first message that it sends then: kill its process."""
         self._do("kill", socket, list(frames))
 
     def tick(self) -> None:

@@ -2,6 +2,7 @@
 """Put a request aside that was handed out three times without a reply, over all lives."""
 
 import contextlib
+import itertools
 import re
 import tempfile
 from collections import Counter
@@ -14,7 +15,7 @@ import zmq
 
 from diagrams.recording import Event
 from exercises.answer import Call
-from exercises.clock import NOT_LATER, NOT_PLAYED, OWN_CLOCK, TOO_OFTEN, Clock, played
+from exercises.clock import NOT_LATER, NOT_PLAYED, OWN_CLOCK, TOO_OFTEN, Clock, Shell
 from exercises.scene import NotYet, Scene
 
 ENTRY = "titanic"
@@ -45,6 +46,7 @@ HELD_UP = "the request behind the one that was put aside had no turn"
 PENDING = "a request that was put aside was still called pending"
 UNKNOWN = "a request that was put aside was called unknown"
 REVIVED = "a request that was put aside was called pending in the next life"
+AS_DONE = "a request that was put aside was called done"
 KEPT = "a request that was put aside could not be closed"
 REPLY_LOST = "a reply that came in time was not kept"
 HANDED_OUT = "a request was not handed out although its service was there"
@@ -66,6 +68,7 @@ LABELS = {
     PENDING: "what does `status` know of a request that was put aside?",
     UNKNOWN: "what does titanic.reply say of what is not in the store?",
     REVIVED: "what is on the disk of a request that was put aside?",
+    AS_DONE: "which number does a client take for a reply?",
     KEPT: "who takes a request away that nobody wants any more?",
     REPLY_LOST: "does a reply to the third handing-out count for less?",
     HANDED_OUT: "what has the broker said to `mmi.service`?",
@@ -183,7 +186,7 @@ class Life(Clock):
 
     def is_aside(self, uuid: bytes, label: str = PENDING) -> None:
         self.wait(SLACK)
-        self.status(uuid, b"500", _300=label, _400=UNKNOWN)
+        self.status(uuid, b"500", _200=AS_DONE, _300=label, _400=UNKNOWN, _500=FRAMES)
 
     def closes(self, uuid: bytes) -> None:
         if (answer := self.ask(b"titanic.close", uuid)) != [b"200"]:
@@ -281,29 +284,33 @@ Begin = Callable[..., contextlib.AbstractContextManager[Life]]
 
 
 @contextlib.contextmanager
-def _lives(scene: Scene, count: int) -> Iterator[tuple[Story, Begin]]:
-    """A story, and what begins each of its lives; they share one file."""
+def _story(scene: Scene) -> Iterator[tuple[Story, Begin]]:
+    """A story, and what begins each of its lives: a process, killed in the end. They share one file."""
     limit = scene.random.randrange(4 * 8, 6 * 8) / 8
     with tempfile.TemporaryDirectory() as folder:
-        path, story = str(Path(folder) / "titanic.db"), Story(limit)
-        calls = [lambda shell: Call((ENDPOINT, path, limit, shell))] * count
-        with played(scene, *calls) as (answer, lines):
-            left = iter(lines)
+        path, story, count = str(Path(folder) / "titanic.db"), Story(limit), itertools.count(1)
 
-            @contextlib.contextmanager
-            def begin(*offered: bytes, quiet: bool = False) -> Iterator[Life]:
-                life = Life(story, quiet, scene, answer, next(left))
+        @contextlib.contextmanager
+        def begin(*offered: bytes, quiet: bool = False) -> Iterator[Life]:
+            name = f"line-{next(count)}"
+            with zmq.Context(scene.stage.context).socket(zmq.PAIR) as line:
+                line.linger = 0
+                line.bind(scene.stage.endpoint(name))
+                shell = Shell(scene.stage.endpoint(name))
+                answer = scene.answer(Call((ENDPOINT, path, limit, shell)), name=name)
+                life = Life(story, quiet, scene, answer, line)
                 life.offered = {*offered}
                 yield life
-                life.end()
+                answer.process.force()
+                life.write(ENTRY, "killed", "")
 
-            yield story, begin
+        yield story, begin
 
 
 def three_times(scene: Scene) -> None:
     """a request that no worker can finish, and others behind it"""
     tea, milk, one, two, three, four, hot = scene.words(7)
-    with _lives(scene, 1) as (_, begin), begin(tea, milk) as it:
+    with _story(scene) as (_, begin), begin(tea, milk) as it:
         bad, behind = it.store(tea, one, b"", two), it.store(tea, three)
         it.reply(it.store(milk, one), hot, one)
         for _ in range(TIMES):
@@ -320,7 +327,7 @@ def three_times(scene: Scene) -> None:
 def the_third_time(scene: Scene) -> None:
     """a service that is seldom there, and a worker that is done at the third time"""
     tea, one, two, hot, more = scene.words(5)
-    with _lives(scene, 1) as (story, begin), begin() as it:
+    with _story(scene) as (story, begin), begin() as it:
         slow, behind = it.store(tea, one), it.store(tea, two)
         for time in range(TIMES):
             it.offered = set()
@@ -336,7 +343,7 @@ def the_third_time(scene: Scene) -> None:
 def killed_between(scene: Scene) -> None:
     """a kill between two handings-out"""
     tea, one, two, hot = scene.words(4)
-    with _lives(scene, 3) as (story, begin):
+    with _story(scene) as (story, begin):
         with begin(tea) as it:
             bad, behind = it.store(tea, one), it.store(tea, two)
             it.expires(bad)
@@ -356,7 +363,7 @@ def killed_between(scene: Scene) -> None:
 def killed_at_work(scene: Scene) -> None:
     """kills while a worker has it"""
     tea, one, two, hot = scene.words(4)
-    with _lives(scene, TIMES + 1) as (story, begin):
+    with _story(scene) as (story, begin):
         for time in range(TIMES):
             with begin(tea) as it:
                 if not time:
@@ -372,7 +379,7 @@ def killed_at_work(scene: Scene) -> None:
 def killed_with_the_message(scene: Scene) -> None:
     """kills in the moment at which it goes out"""
     tea, one = scene.words(2)
-    with _lives(scene, TIMES + 1) as (story, begin):
+    with _story(scene) as (story, begin):
         for time in range(TIMES):
             with begin(quiet=True) as it:
                 if not time:
@@ -385,7 +392,7 @@ def killed_with_the_message(scene: Scene) -> None:
 
 def fair_weather(scene: Scene) -> None:
     """one request that gets no reply"""
-    with _lives(scene, 1) as (story, begin), begin(b"tea") as it:
+    with _story(scene) as (story, begin), begin(b"tea") as it:
         uuid = it.store(b"tea", b"hot")
         for _ in range(TIMES):
             it.expires(uuid)

@@ -42,4 +42,4 @@ class Titanic(patterns.titanic.Titanic):
 
 def titanic(ctx, endpoint, path, limit, shell):
     with closing(Store(path, "OFF")) as store:
-        shell(ctx, Titanic(endpoint, store, limit=limit, retry=10.0))
+        shell(ctx, Titanic(endpoint, store, limit=limit, retry=60.0))
