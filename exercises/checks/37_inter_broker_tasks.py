@@ -60,6 +60,12 @@ LABELS = {
     NOT_PLAYED: "who is to call the core, and when does your function come back?",
 }
 
+EQUIVALENT = {
+    "line 19, swap: (self.room, self.heard)": "both are empty",
+    "line 20, less: 0": "numbers may begin anywhere",
+    "line 35, more: 1": "numbers need not follow each other",
+}
+
 CLIENTS = "inproc://clients"
 
 
