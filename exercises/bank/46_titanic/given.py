@@ -31,7 +31,7 @@ def titanic(ctx, endpoint, path, limit, shell):
     handed out; the next request of its service has its turn. titanic.close takes it away like any other.
 
     Of one service one request is under way at a time, in the order in which they came. Sockets connect to
-    `endpoint`. Each request has a body that no other has. Only TSP's codes are used, with nothing behind them.
+    `endpoint`. Each request has a body that no other has. Only TSP's codes are used; behind [500] there is no frame.
     """
     with closing(Store(path, "OFF")) as store:  # the checker kills; it cuts no power
         shell(ctx, Titanic(endpoint, store, limit=limit, retry=1.0))
