@@ -150,7 +150,7 @@ class Cluster:
             del self.line[number]
             self.held[number] = socket, who
             yield Send(socket, [who, b"", number, b"", *task.body])
-        yield from self.flow.offer(len(self.ready), now)
+        yield from self.flow.offer(len(self.ready), now) if len(self.ready) != self.flow.capacity else ()
         self.deadline = min(self.flow.deadline, next((task.until for task in self.tasks.values()), NEVER))
 
     def _answer(self, number: bytes, *answer: bytes) -> Iterator[Effect]:

@@ -25,7 +25,7 @@ import zmq  # noqa: E402
 
 from diagrams import trace  # noqa: E402
 from diagrams.recording import Recording  # noqa: E402
-from patterns import binary_star, freelance, load_balancing, majordomo_v2, paranoid_pirate  # noqa: E402
+from patterns import binary_star, cluster, freelance, load_balancing, majordomo_v2, paranoid_pirate  # noqa: E402
 from patterns.clone import PAIRS, Replica, Server  # noqa: E402
 from patterns.majordomo import CLIENT, READY, REPLY, WORKER, Client, broker, worker  # noqa: E402
 from patterns.shell import AT_ONCE, NEVER, Close, Effect, Open, Result, Send, arun, run, serve  # noqa: E402
@@ -193,16 +193,32 @@ def passing(ctx: Any, frontend: str, backend: str) -> None:
                 back.send_multipart([idle.popleft(), *front.recv_multipart()])
 
 
-def paying(middle: Any) -> Way:
-    """Requests a second of the processor time of `middle`, two ROUTERs between clients and workers of PPP."""
+def hands(ctx: Any, endpoint: str, count: int) -> None:
+    """So many workers of a cluster's broker in one loop; each gives back what it gets."""
+    with several(ctx, zmq.DEALER, endpoint, count) as poller:
+        for sock, _ in poller.sockets:
+            sock.send_multipart([b"", b"READY"])
+        while True:
+            for sock, _ in poller.poll():
+                sock.send_multipart(sock.recv_multipart())
+
+
+def sharing(ctx: Any, frontend: str, backend: str) -> None:
+    """The broker of a cluster that has no peers."""
+    ends = {"localfe": frontend, "localbe": backend}
+    cluster.broker(ctx, "A", place=lambda _, name: ends.get(name, f"inproc://{name}"))
+
+
+def paying(middle: Any, workers: str = "bench:dealers", *head: bytes) -> Way:
+    """Requests a second of the processor time of `middle`, two ROUTERs between clients and `workers`."""
 
     def way(stage: Stage) -> Callable[[], float]:
         between = stage.spawn(middle, *ends(stage, "front", "back"))
-        stage.spawn("bench:dealers", stage.endpoint("back"), WORKERS)
+        stage.spawn(workers, stage.endpoint("back"), WORKERS)
 
         def turn() -> float:
             before = paid(between.pid)
-            stage.spawn("bench:ask_many", stage.endpoint("front"), b"").result(WAIT)
+            stage.spawn("bench:ask_many", stage.endpoint("front"), b"", *head).result(WAIT)
             return MANY / (paid(between.pid) - before)
 
         return turn
@@ -551,6 +567,12 @@ ROWS: list[tuple[str, Way, Callable[[], Stage], Way]] = [
     ("load balancing to REQ/REP through zmq.proxy", through_load_balancing, Stage, through_proxy),
     ("Majordomo to zmq.proxy, many in flight", many_through_majordomo, Stage, many_through_proxy),
     ("Paranoid Pirate to a bare loop, CPU time", paying(paranoid_pirate.queue), Stage, paying("bench:passing")),
+    (
+        "a cluster's broker to a bare loop, CPU time",
+        paying("bench:sharing", "bench:hands", b"AGAIN"),
+        Stage,
+        paying("bench:passing"),
+    ),
     ("Majordomo 0.2 to a bare loop, CPU time", paying_v2(majordomo_v2.broker), Stage, paying_v2("bench:passing_v2")),
     ("Binary Star to a bare loop, CPU time", mirroring("starring"), Stage, mirroring("mirror")),
     ("Freelance's server to a bare loop, CPU time", serving(freelance.server), Stage, serving("bench:giving_back")),
