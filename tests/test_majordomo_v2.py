@@ -53,7 +53,7 @@ from patterns.shell import NEVER, WORK, Close, Open, Result, Send, Work
 from patterns.simulation import Network
 from patterns.stage import Stage
 
-SEEDS = 80  # bad hours in this file
+SEEDS = 60  # bad hours in this file
 INTERVAL, LIVENESS, EXPIRY = 1.0, 3, 10.0
 DEAD = INTERVAL * LIVENESS
 W, X, C, D = b"W", b"X", b"C", b"D"  # routing ids of two workers and two clients
