@@ -511,7 +511,7 @@ def trouble(seed: int, recipe: Any) -> bool:
 
 # -- over sockets -------------------------------------------------------------------------------------------------
 
-QUICK, CALM, LONG = 0.05, 0.7, 1.4  # seconds of a beat, and until a peer is stale, and gone
+QUICK, CALM, LONG = 0.05, 1.0, 2.0  # seconds of a beat, and until a peer is stale, and gone
 AGES: dict[str, Any] = {"beat": QUICK, "stale": CALM, "gone": LONG}
 NEVER_GONE: dict[str, Any] = {"beat": QUICK, "stale": WAIT, "gone": 2 * WAIT}
 SLOW: dict[str, Any] = {"beat": WAIT / 2, "stale": WAIT, "gone": 2 * WAIT}  # a word when something changes
