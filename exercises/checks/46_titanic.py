@@ -287,7 +287,7 @@ Begin = Callable[..., contextlib.AbstractContextManager[Life]]
 def _story(scene: Scene) -> Iterator[tuple[Story, Begin]]:
     """A story, and what begins each of its lives: a process, killed in the end. They share one file."""
     limit = scene.random.randrange(4 * 8, 6 * 8) / 8
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=scene._folder) as folder:  # swept with the scene, whatever ends it
         path, story, count = str(Path(folder) / "titanic.db"), Story(limit), itertools.count(1)
 
         @contextlib.contextmanager
