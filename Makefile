@@ -5,7 +5,7 @@
 # make prove      every proof of the exercises, of which make test makes those without small mistakes
 # make index      writes what is made from the lessons: tables of README.md, the index, their pictures
 # make bench      how fast, as ratios measured in one run
-# make soak       ten thousand seeds for each recipe with an invariant
+# make soak       ten thousand seeds for each recipe with an invariant; thousands of real crashes, freezes and cuts
 # make strangers  a program in JavaScript speaks with recipes; needs Node.js
 # make lock       look for newer versions of what is pinned
 
@@ -51,6 +51,7 @@ bench: .venv/test
 
 soak: .venv/test
 	.venv/bin/python tests/soak.py
+	$(PYTEST) -p no:nbval --faults 20 tests
 
 strangers: .venv/test
 	npm install --silent --no-save --prefix .venv zeromq@6.8.0

@@ -5,6 +5,7 @@ And the fixtures that the recipes' tests share.
 """
 
 import gc
+import importlib
 import os
 import threading
 import time
@@ -66,11 +67,25 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(PER_CORE * cores, MOST)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--faults", type=int, default=0, help="the tests that GUARANTEES name, alone, so many times")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if times := metafunc.config.getoption("--faults"):
+        metafunc.fixturenames.append("nth_time")
+        metafunc.parametrize("nth_time", range(times))
+
+
 def pytest_configure() -> None:
     nbval.kernel.KernelManager = kernels.manager
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--faults"):
+        recipes = [importlib.import_module(f"patterns.{path.stem}") for path in (ROOT / "patterns").glob("[!_]*.py")]
+        named = {test for recipe in recipes for _, test in getattr(recipe, "GUARANTEES", {}).values()}
+        items[:] = [item for item in items if getattr(item, "originalname", "") in named]
     for item in items:
         if (ROOT / "patterns" / item.path.name.removeprefix("test_")).exists():
             item.add_marker("recipe")
