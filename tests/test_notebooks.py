@@ -180,6 +180,16 @@ def _(notebook: Notebook, path: Path) -> Complaints:
             yield from (f"{at(cell)} has {name}" for name, form in FORBIDDEN.items() if re.search(form, source(cell)))
 
 
+@check(
+    "what a cell is to show, as a recipe is, stands last in it",
+    add("code", "%recipe clone.Server\n%recipe clone.change"),
+)
+def _(notebook: Notebook, path: Path) -> Complaints:
+    for cell in code(notebook):
+        if re.search(r"(?m)^%recipe .*\n(?=.)", source(cell)):
+            yield f"{at(cell)} is not shown"
+
+
 @check("its links within the workbook lead somewhere", add("markdown", "[there](../no_such_file.md)"))
 def _(notebook: Notebook, path: Path) -> Complaints:
     for target in workbook.links(prose(notebook)):
