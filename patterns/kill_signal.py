@@ -168,14 +168,16 @@ def _send_home(kill: "zmq.Socket[bytes]", patience: float, some: bool) -> None:
 
     some  whether there are any: a result may overtake the subscription of who did the work
     """
-    there = 0
-    while kill.poll(_left(time.monotonic() + patience) if there or some else 0):
-        match kill.recv():
-            case b"\1KILL":
-                there, some = there + 1, False
-                kill.send(b"KILL")
-            case b"\0KILL":
-                there -= 1
+    there, until = 0, time.monotonic() + patience
+    while kill.poll(0) or ((there or some) and time.monotonic() < until):
+        if kill.poll(_left(until)):  # or it is not over yet: a signal may end a poll early
+            match kill.recv():
+                case b"\1KILL":
+                    there, some = there + 1, False
+                    kill.send(b"KILL")
+                case b"\0KILL":
+                    there -= 1
+            until = time.monotonic() + patience
 
 
 def worker(
