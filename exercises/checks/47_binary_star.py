@@ -2,6 +2,8 @@
 """Let the active resign: it hands its office over, and nobody has to wait for two silent intervals."""
 
 import contextlib
+import copy
+import itertools
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, NoReturn
@@ -44,6 +46,7 @@ TOO_EARLY = "a resigned server moved before its peer had taken over"
 EAGER = "it became active although nobody had asked"
 RASH = "it took over while its peer was heard"
 DEAF = "a vote did not count"
+MOMENT = "the silence of its peer began at another time than it should"
 UNSERVED = "the request that was the vote was not answered"
 BACKUP = "a backup that had just begun took over by a vote"
 TABLE = "a word of the peer had another effect than in the table"
@@ -70,8 +73,9 @@ LABELS = {
     NOT_BACK: "who is in office if you have resigned and your peer has just begun?",
     TOO_EARLY: "which words of your peer say that it has heard you?",
     EAGER: "which two conditions must hold before somebody takes over?",
-    RASH: "from which time on is your peer silent, and by which of its words is that counted?",
-    DEAF: "from which time on is your peer silent, and what is a request that comes then?",
+    RASH: "when is a request a vote, and when is it none?",
+    DEAF: "what is a request that comes while your peer is silent, and which states does it move?",
+    MOMENT: "which words count, also of those that move nothing, and from which moment on is your peer silent?",
     UNSERVED: "what has the client that voted asked for?",
     BACKUP: "what has a backup that has just begun never heard?",
     TABLE: "which line of the table is that?",
@@ -90,6 +94,7 @@ LABELS = {
 }
 
 ENDPOINT, MINE, PEER = "inproc://clients", "inproc://mine", "inproc://peer"
+SOCKETS = {(zmq.ROUTER, ENDPOINT, True): "clients", (zmq.PUB, MINE, True): "out", (zmq.SUB, PEER, False): "in"}
 P, B, A, S, R = b"1", b"2", b"3", b"4", b"5"
 NAMES = {P: "PRIMARY", B: "BACKUP", A: "ACTIVE", S: "PASSIVE", R: "RESIGNED"}
 WORDS = {  # what a word of the peer makes of a state
@@ -99,6 +104,7 @@ WORDS = {  # what a word of the peer makes of a state
     S: {P: A, B: A, R: A},
     R: {P: A, B: A, A: S},
 }
+LETTERS = dict(zip("PBASR", NAMES, strict=True))
 NEAR = 1e-3  # seconds
 ODD = ([b""], [b"tea"], [b"", b"RESIGN", b""], [b"", b"tea", b"two"], [b"tea", b""], [b"x", b"RESIGN"])
 JUNK = ([b""], [b"6"], [b"3", b""], [b"33"], [b"0"], [b"5 "], [b"", b"3"])
@@ -152,22 +158,15 @@ class Desk(Clock):
         super().__init__(scene, *how)
         self.tick()
         if set(self._names.values()) != {"clients", "out", "in"} or not self._heard:
-            raise NotYet(
-                UNBOUND, f"After the first tick there were {sorted(self._names.values())}, of clients, out, in."
-            )
+            raise NotYet(UNBOUND, f"After the first tick there were, of clients, out, in: {[*self._names.values()]}.")
         self.model.due = interval
         self._compare([first], [], "its first tick", DUE)
 
     def effect(self, kind: str, *what: Any) -> None:
-        known = {
-            (zmq.ROUTER, ENDPOINT, True): "clients",
-            (zmq.PUB, MINE, True): "out",
-            (zmq.SUB, PEER, False): "in",
-        }
         if kind == "open":
-            if what[1:] not in known or known[what[1:]] in self._names.values():
+            if SOCKETS.get(what[1:]) in {None, *self._names.values()}:
                 raise NotYet(UNBOUND, f"At {self.now:g} s it opened {what!r}.")
-            self._names[what[0]] = known[what[1:]]
+            self._names[what[0]] = SOCKETS[what[1:]]
             self.write(ENTRY, "bind" if what[3] else "connect", zmq.SocketType(what[1]).name, (), "", "", what[2])
         elif kind == "subscribe":
             self._heard |= self._names.get(what[0]) == "in" and what[1] == b""
@@ -187,6 +186,25 @@ class Desk(Clock):
                 raise NotYet(FRAMES, f"{self.client or 'Nobody'} had asked, and {frames!r} was sent.", self.event)
             self.replied.append(frames[2])
             self.write(self.client, "receive", "DEALER", frames[1:], ENTRY, "ROUTER")
+
+    def play(self, script: str) -> None:
+        """What happens, in short: times in intervals, words of the peer by their letter, RESIGN, ask, odd and junk."""
+        for act in script.split():
+            if act in LETTERS:
+                self.hear(LETTERS[act])
+            elif act == "RESIGN":
+                self.ask("operator", b"", b"RESIGN")
+            elif act in ("ask", "resign"):
+                bodies = self.scene.words(1) if act == "ask" else [b"resign"]
+                self.ask(self.scene.random.choice(("Ann", "Bob")), b"", *bodies)
+            elif act == "odd":
+                for frames in ODD:
+                    self.ask("Cat", *frames)
+            elif act == "junk":
+                for frames in JUNK:
+                    self.hear(*frames)
+            else:
+                self.at(float(act))
 
     def at(self, intervals: float) -> None:
         """Let the time pass until then; the state has to be told whenever it is due."""
@@ -227,25 +245,34 @@ class Desk(Clock):
             return NOT_BY if word == A else NOT_BACK if word in (P, B) else TOO_EARLY
         return NO_HEIR if word == R and before != A else TABLE
 
-    def ask(self, client: str, *body: bytes, junk: bool = False) -> None:
-        """A client asks; with junk, what it sends is taken as it is."""
+    def ask(self, client: str, *frames: bytes) -> None:
+        """A client asks something, or sends what is no request."""
         self._clear()
-        self.client = client
-        frames = list(body) if junk else [b"", *body]
-        before, silent = self.model.state, self.now >= self.model.expiry
+        self.client, before, silent = client, self.model.state, self.now >= self.model.expiry
         self.says(client, "DEALER", frames)
         self.write(ENTRY, "receive", "ROUTER", (client.encode(), *frames), client, "DEALER")
         socket = next(name for name, which in self._names.items() if which == "clients")
         self.receive(socket, [client.encode(), *frames])
-        where = f"it was {NAMES[before]}, its peer {'silent' if silent else 'heard'}"
-        if junk:
-            self._compare([], [], f"{where}, and {client} sent {frames!r}", JUNK_REQUEST)
-            return
-        said, replied = self.model.ask(body[0], self.now)
-        if self.said == said and body[0] != b"RESIGN" and len(self.replied) == len(replied):
-            self._compare(said, replied, f"{where}, and {client} asked {body[0]!r}", BODY)
-        of = self._of_resign if body[0] == b"RESIGN" else self._of_request
-        self._compare(said, replied, f"{where}, and {client} asked {body[0]!r}", of(before, silent))
+        until = f"{'silent from' if silent else 'heard until'} {self.model.expiry / self.interval:g} intervals on"
+        said, replied, label = list[bytes](), list[bytes](), JUNK_REQUEST
+        if len(frames) == 2 and frames[0] == b"":
+            body = frames[1]
+            label = (self._of_resign if body == b"RESIGN" else self._of_request)(before, silent)
+            if self._moment(body, silent):
+                label = MOMENT
+            said, replied = self.model.ask(body, self.now)
+            if replied and self.replied and body != b"RESIGN":
+                label = BODY
+        happened = f"it was {NAMES[before]}, its peer {until}, and {client} sent {list(frames)!r}"
+        self._compare(said, replied, happened, label)
+
+    def _moment(self, body: bytes, silent: bool) -> bool:
+        """Whether it did what were right a little earlier or later: before its peer is silent, or from then on."""
+        other, off = copy.copy(self.model), abs(self.now - self.model.expiry)
+        other.expiry = self.now + silent
+        if off >= 2 * self.interval - NEAR or (silent and self.now < self.odd + 2 * self.interval):
+            return False
+        return other.ask(body, self.now) == (self.said, self.replied)
 
     def _of_resign(self, before: bytes, silent: bool) -> str:
         if before != A:
@@ -274,16 +301,12 @@ class Desk(Clock):
         if (self.said, self.replied) == (said, replied):
             return
         wrong = self.said, self.replied
-        if self.replied == replied and said and not self.said and label not in (DUE, EAGER) and self._knows(said[0]):
-            label = UNTOLD
+        if self.replied == replied and said and not self.said and label not in (DUE, EAGER):
+            self.tick()
+            if self.said == said:  # it has changed all the same
+                label = UNTOLD
         happened = f"{what}. It told its peer {_names(wrong[0])} and replied {wrong[1]!r};"
         self._blame(label, f"{happened} to tell was {_names(said)}, to reply {replied!r}.")
-
-    def _knows(self, state: bytes) -> bool:
-        """Whether it has changed all the same, and tells so in its next tick."""
-        self._clear()
-        self.tick()
-        return self.said == [state]
 
     def _blame(self, label: str, happened: str) -> NoReturn:
         raise NotYet(label, f"At {self.now / self.interval:g} intervals: {happened}", self.event)
@@ -303,90 +326,45 @@ def _played(scene: Scene, *firsts: bytes) -> Iterator[Iterator[Desk]]:
 
 def handing_over(scene: Scene) -> None:
     """an active that resigns, and is asked to take its office back"""
-    one, two, three = scene.words(3)
     with _played(scene, P) as [desk]:
-        desk.at(0.25)
-        desk.ask("Ann", one)
-        for word in P, S:
-            desk.hear(word)
-        desk.at(2.5)
-        desk.ask("Ann", one)
-        desk.at(5.0)
-        desk.ask("Bob", b"resign")
-        for word in S, R, P, B:
-            desk.hear(word)
-        desk.ask("operator", b"RESIGN")
-        desk.ask("Ann", two)
-        desk.hear(S)
-        desk.at(6.5)
-        desk.hear(R)
-        desk.hear(A)
-        desk.ask("operator", b"RESIGN")
-        desk.at(8.0)
-        desk.hear(R)
-        desk.hear(A)
-        desk.ask("Bob", three)
-        desk.ask("operator", b"RESIGN")
-        desk.hear(scene.random.choice((P, B)))
-        desk.ask("Bob", one)
-        desk.at(12.5)
-        desk.ask("operator", b"RESIGN")
-        desk.ask("Ann", two)
+        desk.play("0.25 ask B resign RESIGN ask 1 S R A RESIGN 5 ask RESIGN ask A 6 RESIGN")
+        desk.play(f"{scene.random.choice('PB')} ask")
 
 
 def silence(scene: Scene) -> None:
-    """servers whose peer falls silent, and one that has just begun when its peer resigns"""
-    one, two = scene.words(2)
-    with _played(scene, B, P, P, B) as desks:
-        desk = next(desks)
-        desk.at(4.5)
-        desk.ask("Ann", one)
-        desk.hear(A)
-        desk.at(6.25)
-        desk.ask("Ann", one)
-        desk.ask("operator", b"RESIGN")
-        desk.hear(*scene.random.choice(JUNK))
-        for frames in scene.random.sample(ODD, 3):
-            desk.ask("Cat", *frames, junk=True)
-        desk.at(7.5)
-        desk.ask("operator", b"RESIGN")
-        desk.ask("Ann", two)
-        desk.hear(A)
-        desk.ask("operator", b"RESIGN")
-        desk.at(10.5)
-        desk.ask("operator", b"RESIGN")
-        desk.ask("Bob", one)
-        desk.end()
-        desk = next(desks)
-        for when in 3.75, 4.25:
-            desk.at(when)
-            desk.ask("Bob", two)
-        desk.end()
-        for desk in desks:
-            desk.at(0.5)
-            desk.hear(R)
-            desk.ask("Ann", two)
+    """servers whose peer falls silent"""
+    scripts = (  # once for long, and then to the moment
+        "4.5 ask A 8.5 RESIGN ask A RESIGN 12.5 RESIGN ask A RESIGN A 14 junk 14.75 odd ask odd ask",
+        "3.75 ask 4 ask",
+        "0.25 A 1 S 2.75 ask 3 ask 4 R 5.75 RESIGN 6.5 S 8.25 ask 8.5 ask 9.25 P 11 ask 11.25 RESIGN",
+    )
+    with _played(scene, B, P, P) as desks:
+        for desk, script in zip(desks, scripts, strict=True):
+            desk.play(script)
+            desk.end()
+
+
+def every_word(scene: Scene) -> None:
+    """each word of its peer in each state"""
+    pairs = [(first, letter) for first in (P, B) for letter in LETTERS]  # the last of them makes it active
+    with _played(scene, *(first for first, _ in pairs)) as desks:
+        for desk, (first, letter) in zip(desks, pairs, strict=True):
+            desk.play(f"0.25 {letter} 2.25 ask RESIGN")
+            if (first, letter) == pairs[-1]:
+                for number, (way, word) in enumerate(itertools.product(("", "RESIGN", "RESIGN A"), LETTERS)):
+                    desk.play(f"B {way} {3.25 + 2.75 * number} {word} {5 + 2.75 * number} ask RESIGN")
             desk.end()
 
 
 def any_hour(scene: Scene) -> None:
     """an hour in which anything may come"""
-    bodies = [*scene.words(6), b"RESIGN", b"RESIGN", b"RESIGN"]
+    acts = [*LETTERS, *LETTERS, *["ask"] * 6, *["RESIGN"] * 4, "odd", "junk"]
     with _played(scene, P, B) as desks:
         for desk in desks:
             now = 0.0
             for _ in range(40):
                 now += scene.random.choice((0.0, 0.0, 0.25, 0.5, 1.0, 2.0, 2.5))
-                desk.at(now)
-                what = scene.random.random()
-                if what < 0.45:
-                    desk.hear(scene.random.choice((P, B, A, S, R)))
-                elif what < 0.9:
-                    desk.ask(scene.random.choice(("Ann", "Bob")), scene.random.choice(bodies))
-                elif what < 0.95:
-                    desk.hear(*scene.random.choice(JUNK))
-                else:
-                    desk.ask("Cat", *scene.random.choice(ODD), junk=True)
+                desk.play(f"{now} {scene.random.choice(acts)}")
             desk.end()
 
 
@@ -396,4 +374,4 @@ EQUIVALENT = {
     "line 42, swap: [reply, *self.become(RESIGNED, now)]": "two sockets: nobody sees which message left first",
 }
 TRY = handing_over
-SCENES = (handing_over, silence, any_hour)
+SCENES = (handing_over, silence, every_word, any_hour)

@@ -40,12 +40,14 @@ EARLY = "a leader stepped down although more than half were there"
 MANY = "one peer was counted as several"
 HALF = "a leader led on with half of the members or fewer"
 OLD = "an answer that was not for this leader in this term was counted"
-SPOKE = "a leader that had stood still spoke before it looked at the time"
+SPOKE = "a leader that had stood still did not look at the time first"
 REVIVED = "an answer that came too late kept a leader in office"
 LATE = "it was not awake when its time as a leader was over"
 UNTOLD = "it did not report that it leads no longer"
 TERM = "it changed its term when it stepped down"
 AGAIN = "it voted a second time in the term in which it had led"
+VOTES = "a vote counted otherwise than as a HERE"
+HASTY = "who had stepped down stood for election before it had waited"
 STAYS = "who had stepped down never stood for election again"
 BACK = "who had stepped down led again in the same term"
 QUIET = "a leader fell silent"
@@ -68,6 +70,8 @@ LABELS = {
     UNTOLD: "how does whoever runs the core learn of its role?",
     TERM: "what makes a term grow?",
     AGAIN: "for whom has a leader voted in its own term?",
+    VOTES: "from when on is a peer present that voted, before the election or after it, and one that did not?",
+    HASTY: "how long does a follower wait for a leader, and from which moment on when it has just stepped down?",
     STAYS: "what does a follower wait for that has no leader?",
     BACK: "what does it take to become leader, and in which term?",
     QUIET: "what else is a leader's deadline for?",
@@ -87,12 +91,13 @@ Words = tuple[str, ...]
 class Seat(Clock):
     """Plays the answer's core among its peers. Times of a scene are in timeouts.
 
+    zero  when a scene's time begins: with its life, and anew when it is elected, and when it steps down
     said  what it has said since somebody said something, or since it was asked for: a kind and what follows
     told  its results since then: (role, term, leader)
     """
 
     def __init__(self, scene: Scene, me: str, peers: list[str], timeout: float, *how: Any) -> None:
-        self.me, self.peers, self.timeout = me, peers, timeout
+        self.me, self.peers, self.timeout, self.zero = me, peers, timeout, 0.0
         self.said, self.told, self.last = list[Words](), list[Any](), dict[str, Event]()
         self._names, self._places, self._prefixes = dict[str, int](), set[tuple[str, bool]](), list[bytes]()
         super().__init__(scene, *how)
@@ -119,11 +124,7 @@ class Seat(Clock):
             case "result", [(role, term, leader)]:
                 self.told.append((f"{role}", term, leader))
             case _:
-                raise NotYet(UNBOUND, f"At {self.when} it did what no member does: {kind} {what!r}.")
-
-    @property
-    def when(self) -> str:
-        return f"{self.now / self.timeout:g} timeouts"
+                raise NotYet(UNBOUND, f"At {self.now:g} s it did what no member does: {kind} {what!r}.")
 
     def hear(self, peer: str, words: str, by: str = "") -> list[Words]:
         """A peer says something, now; what the member says to that."""
@@ -136,30 +137,35 @@ class Seat(Clock):
         self.receive(name, frames)
         return self.said
 
+    @property
+    def passed(self) -> float:
+        return self.now / self.timeout - self.zero
+
     def at(self, timeouts: float) -> list[Words]:
         """Let the time pass until then; what the member says in the meantime."""
         self.said, self.told = [], []
-        self.until(timeouts * self.timeout)
-        self.now = timeouts * self.timeout
+        self.until(when := (self.zero + timeouts) * self.timeout)
+        self.now = when
         return self.said
 
     def blame(self, label: str, happened: str, kind: str = "") -> NoReturn:
-        raise NotYet(label, f"At {self.when}: {happened}", self.last.get(kind))
+        raise NotYet(label, f"At {self.now / self.timeout:g} timeouts: {happened}", self.last.get(kind))
 
-    def lead(self, since: float, *voters: str) -> int:
-        """It has waited since then, stands for election, and wins with these votes at since + 2; its term."""
-        asked = [words for words in self.at(since + 2.0) if words[0] == "VOTE"]
+    def lead(self, *voters: str, apart: float = 0.0) -> int:
+        """It stands for election in time, and wins with these votes, so far apart; its term. The last one is at 0."""
+        asked = list[Words]()
+        while not asked and self.passed < 2.0:
+            asked = [words for words in self.at(self.passed + 1 / 16) if words[0] == "VOTE"]
         if not asked or any(words[2:] != (self.me, self.me) for words in asked):
-            self.blame(LESSON, f"it has heard no leader for two timeouts, and said {asked}.", "VOTE")
+            label = STAYS if self.zero and not asked else LESSON
+            self.blame(label, f"it has heard no leader for two timeouts, and said {asked}.", "VOTE")
         term = int(asked[-1][1])
-        for voter in voters:
-            if any(words[0] == "LEAD" for words in self.said):
-                self.blame(LESSON, "it led before it had the votes.", "LEAD")
+        for number, voter in enumerate(voters):
+            self.at(self.passed + apart * (number > 0))
             self.hear(voter, f"VOTE {term} {self.me}")
         if ("LEAD", str(term), self.me) not in self.said or ("leader", term, self.me) not in self.told:
-            self.blame(LESSON, f"it has a majority in term {term}, said {self.said} and reported {self.told}.", "LEAD")
-        if ("follower", term, "") in self.told:
-            self.blame(EARLY, f"its voters were there a moment ago, and it reported {self.told}.", "LEAD")
+            self.blame(LESSON, f"it has a majority now, in term {term}, said {self.said} and told {self.told}.", "LEAD")
+        self.zero += self.passed
         return term
 
     def answers(self, leader: str, term: int) -> None:
@@ -170,23 +176,32 @@ class Seat(Clock):
             happened = f"it follows {leader} in term {term}, heard LEAD, and said {said}."
             self.blame(FRAMES if here or said else UNANSWERED, happened, here[0][0] if here else "")
 
-    def leads(self, term: int, until: float) -> None:
+    def leads(self, term: int, until: float, label: str = EARLY) -> None:
         """It must lead up to then, and beat."""
-        since = self.now / self.timeout
-        said = self.at(until)
+        since, said = self.passed, self.at(until)
         if any(news[0] != "leader" for news in self.told) or any(words[0] == "VOTE" for words in said):
-            self.blame(EARLY, f"a majority has answered in time, and it reported {self.told}.")
+            self.blame(label, f"a majority has answered in time, and it reported {self.told}.")
         if said.count(("LEAD", str(term), self.me)) < 4 * (until - since) - 1:
-            self.blame(QUIET, f"since {since:g} timeouts it has said {said}.", "LEAD")
+            self.blame(QUIET, f"in the last {until - since:g} timeouts it has said {said}.", "LEAD")
 
-    def down(self, term: int, said: list[Words], told: list[Any], over: float, why: str) -> None:
-        """Its time was over by now, and it must have said no LEAD since, and reported that it follows."""
+    def down(self, term: int, over: float, why: str, late: bool = False) -> None:
+        """Its time is over then, or was when it heard so late: it follows from now on, and waits."""
+        said, told = (self.said, self.told) if late else ([], [])
+        learnt, follower = max(over, self.passed), ("follower", term, "")
+        soon, told = self.at(learnt + 1 / 16), told + self.told
+        awake, said = follower in told, said + self.at(learnt + 15 / 16)
+        told += self.told
+        happened = f"its time in term {term} was over {self.passed - over:g} timeouts ago. It said {said} and reported"
         if any(words[0] == "LEAD" for words in said):
-            self.blame(why, f"its time as leader was over at {over:g} timeouts, and it said {said}.", "LEAD")
-        if ("follower", term, "") not in told:
-            wrong = any(news[0] == "follower" and news[1] != term for news in told)
-            happened = f"its time as leader was over at {over:g} timeouts, in term {term}, and it reported {told}."
-            self.blame(TERM if wrong else UNTOLD, happened)
+            self.blame(why, f"{happened} {told}.", "LEAD")
+        if any(words[0] == "VOTE" and words[2:] == (self.me, self.me) for words in soon + said):
+            self.blame(HASTY, f"{happened} {told}.", "VOTE")
+        if follower not in told:
+            terms = [news[1] for news in told if news[0] == "follower"]
+            self.blame(why if late else TERM if set(terms) - {term} else UNTOLD, f"{happened} {told}.")
+        if not awake:
+            self.blame(LATE, f"{happened} {told}.")
+        self.zero += learnt
 
 
 def place(name: str) -> str:
@@ -206,11 +221,11 @@ def alone(scene: Scene) -> None:
     """one member of three"""
     with _played(scene, 3) as seat:
         one, _ = seat.peers
-        term = seat.lead(0.0, one)
-        for when in 2.25, 2.5, 2.75:
+        term = seat.lead(one)
+        for when in 0.25, 0.5, 0.75:
             seat.at(when)
             seat.hear(one, f"HERE {term} {seat.me}")
-        seat.at(4.5)
+        seat.at(2.5)
 
 
 def follows(scene: Scene) -> None:
@@ -218,8 +233,7 @@ def follows(scene: Scene) -> None:
     with _played(scene, 5) as seat:
         one, two, three, _ = seat.peers
         first = scene.random.randrange(5, 50)
-        seat.answers(one, first)
-        for quarter in range(1, 13):
+        for quarter in range(13):
             seat.at(quarter / 4)
             seat.answers(one, first)
         said = seat.hear(two, f"VOTE {first + 1} {two}")
@@ -241,32 +255,16 @@ def follows(scene: Scene) -> None:
 
 
 def silence(scene: Scene) -> None:
-    """one peer that answers, and then no longer"""
-    with _played(scene, 3) as seat:
-        one = scene.random.choice(seat.peers)
-        term = seat.lead(0.0, one)
-        for when in 2.875, 3.75, 4.625, 5.0625:
-            seat.leads(term, when)
-            seat.hear(one, f"HERE {term} {seat.me}")
-        seat.leads(term, 6.0)
-        seat.at(6.125)
-        told, said = seat.told, seat.at(9.0)
-        seat.down(term, said, told + seat.told, 6.0625, NEVER_DOWN)
-        if ("follower", term, "") not in told:
-            seat.blame(LATE, f"its time as leader was over at 6.0625 timeouts. By 6.125 it had reported {told}.")
-        if not any(words[:2] == ("VOTE", str(term + 1)) for words in said):
-            seat.blame(STAYS, f"it stepped down at 6.0625 timeouts, heard nothing, and said {said}.")
-
-
-def stepped_down(scene: Scene) -> None:
-    """what comes after it has stepped down"""
+    """a peer that falls silent and what comes after that"""
     with _played(scene, 3) as seat:
         one, two = scene.random.sample(seat.peers, 2)
-        term = seat.lead(0.0, one)
-        seat.leads(term, 2.5625)
-        seat.hear(one, f"HERE {term} {seat.me}")
-        seat.leads(term, 3.5)
-        seat.down(term, seat.at(3.75), seat.told, 3.5625, NEVER_DOWN)
+        for answers in (0.875, 1.75, 2.625, 3.0625), (0.5625,):
+            term = seat.lead(one)
+            for when in answers:
+                seat.leads(term, when)
+                seat.hear(one, f"HERE {term} {seat.me}")
+            seat.leads(term, when + 15 / 16)
+            seat.down(term, when + 1.0, NEVER_DOWN)
         for peer in one, two:
             said = seat.hear(peer, f"HERE {term} {seat.me}")
             if said or any(news[0] == "leader" for news in seat.told):
@@ -283,50 +281,50 @@ def five(scene: Scene) -> None:
     """five members, of whom too few answer, or for another, or again and again"""
     with _played(scene, 5) as seat:
         one, two, three, four = seat.peers
-        begin = 0.0
         for label in (HALF, MANY, OLD):
-            term = seat.lead(begin, one, two)
-            seat.leads(term, begin + 2.8125)
+            term = seat.lead(one, two)
+            seat.leads(term, 0.8125)
             for peer in three, four:
                 seat.hear(peer, f"HERE {term} {seat.me}")
-            seat.leads(term, begin + 3.5)
-            seat.hear(three, f"HERE {term} {seat.me}")
-            if label == MANY:
-                for _ in range(3):
-                    seat.hear(three, f"HERE {term} {seat.me}")
+            seat.leads(term, 1.5)
+            for _ in range(4 if label == MANY else 1):
+                seat.hear(three, f"HERE {term} {seat.me}")
             if label == OLD:
-                seat.hear(four, f"HERE {term - 1} {seat.me}")
-                seat.hear(four, f"HERE {term} {one}")
-                seat.hear(four, f"VOTE {term} {one}")
+                for words in f"HERE {term - 1} {seat.me}", f"HERE {term} {one}", f"VOTE {term} {one}":
+                    seat.hear(four, words)
                 seat.hear(four, f"HERE {term} {seat.me}", by="Zoe")
-            seat.leads(term, begin + 3.75)
-            seat.at(begin + 3.9375)
-            told, said = seat.told, seat.at(begin + 4.375)
-            seat.down(term, said, told + seat.told, begin + 3.8125, label)
-            begin += 3.8125
+            seat.leads(term, 1.75)
+            seat.down(term, 1.8125, label)
+        term = seat.lead(one, two, apart=0.625)
+        seat.leads(term, 0.3125, VOTES)
+        seat.down(term, 0.375, VOTES)
+        term = seat.lead(one, two)
+        seat.leads(term, 0.5625)
+        for peer in three, four:
+            seat.hear(peer, f"VOTE {term} {seat.me}")
+        seat.leads(term, 1.5, VOTES)
+        seat.down(term, 1.5625, VOTES)
 
 
 def stood_still(scene: Scene) -> None:
     """a leader that stood still"""
     with _played(scene, 3) as seat:
-        one = scene.random.choice(seat.peers)
-        begin = 0.0
-        for late in scene.random.sample((SPOKE, REVIVED), 2):
-            term = seat.lead(begin, one)
-            seat.leads(term, begin + 2.5625)
+        one, two = scene.random.sample(seat.peers, 2)
+        lates = [("", 3.0, 1.0), ("", 3.0, 1.4375), ("HERE", 3.0, 1.4375), ("HERE", 1.5625, 1.0)]
+        for what, late, beat in (*scene.random.sample(lates, 4), ("VOTE", 3.0, 1.0)):
+            term = seat.lead(one)
+            seat.leads(term, 0.5625)
             seat.hear(one, f"HERE {term} {seat.me}")
-            seat.now, seat.told = (begin + 3.4375) * seat.timeout, []
-            seat.leads(term, begin + 3.4375 + 1 / 64)
-            seat.now, seat.said, seat.told = (begin + 5.0) * seat.timeout, [], []
-            if late == SPOKE:
-                seat.tick()
+            seat.now = (seat.zero + beat) * seat.timeout
+            seat.leads(term, beat + 1 / 64)
+            seat.now, seat.said, seat.told = (seat.zero + late) * seat.timeout, [], []
+            if what:
+                seat.hear(*(one, f"HERE {term} {seat.me}") if what == "HERE" else (two, f"VOTE {term + 1} {two}"))
             else:
-                seat.hear(one, f"HERE {term} {seat.me}")
-            said, told = seat.said, seat.told
-            said, told = said + seat.at(begin + 5.125), told + seat.told
-            seat.down(term, said, told, begin + 3.5625, late)
-            begin += 5.125
+                with contextlib.suppress(NotYet):  # it wants to be called at once: what it has said by then tells why
+                    seat.tick()
+            seat.down(term, 1.5625, REVIVED if what == "HERE" else SPOKE, late=True)
 
 
 TRY = alone
-SCENES = (follows, silence, stepped_down, five, stood_still)
+SCENES = (follows, silence, five, stood_still)

@@ -11,13 +11,15 @@ class Leased(Member):
     [b"HERE"][term][member][leader]. A member that follows a leader answers each LEAD of it in their term with a HERE,
     at once.
 
-    A leader counts a peer as present for `timeout` seconds from each HERE that names it, in its own term. The peer's
-    vote for it counts as the first. When the leader and the peers that are present are not more than half of all
-    members any longer, it steps down at that moment: it becomes a follower in the same term, without a leader, gives
-    the result (Role.FOLLOWER, term, ""), and waits from then on for a leader, as any follower does.
+    A leader counts a peer as present for `timeout` seconds from each HERE that names it, in its own term. A peer's
+    vote for it in that term counts as a HERE, before the election or after it; the votes that elect it come within a
+    timeout. When the leader and the peers that are present are not more than half of all members any longer, it steps
+    down at that moment: it becomes a follower in the same term, without a leader, gives the result (Role.FOLLOWER,
+    term, ""), and waits for a leader, as any follower does.
 
-    Whoever has stood still is told of the time, or of a message, late. Then what was due at an earlier time comes
-    first: a leader whose time is over says no LEAD any more, and a HERE that comes after that keeps it no longer.
+    Whoever has stood still is told of the time, or of a message, late. A leader whose time is over by then steps down
+    before it does anything else, and waits from that `now` on: it says no LEAD, and a HERE that comes at the end of its
+    time or after it keeps it no longer. All else that is overdue may be done before a message or after it.
     As for all messages: what is of a lower term or of no member is dropped, and a higher term is taken over.
     """
 

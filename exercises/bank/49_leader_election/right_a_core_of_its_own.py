@@ -45,6 +45,7 @@ class Core:
 
     def receive(self, socket, frames, now):
         self.look(now)
+        yield from self.end(now)
         try:
             version, kind, number, who, *rest = (frame.decode() for frame in frames)
             term = int(number)
@@ -66,6 +67,8 @@ class Core:
                     self.voted = term
                     self.wait(now)
                     yield self.say(b"VOTE", term, self.name, who)
+                case "VOTE", [choice] if choice == self.name and self.role == "leader":
+                    self.heard[who] = now
                 case "VOTE", [choice] if choice == self.name and self.role == "candidate":
                     self.votes[who] = now
                     if self.most(len(self.votes)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: a leader that had stood still spoke before it looked at the time.
+# Not yet: a leader that had stood still did not look at the time first.
 
 from patterns.leader_election import VERSION, VOTE, Member, Role, read
 from patterns.shell import AT_ONCE, Send
@@ -14,18 +14,17 @@ class Leased(Member):
         self.beat = AT_ONCE
 
     def tick(self, now):
-        over = self.is_over(now)
-        if not over or self.beat <= now:
-            yield from super().tick(now)
-        if over:
+        if self.is_over(now):
             yield from self.step_down(now)
+        else:
+            yield from super().tick(now)
         self.look_ahead()
 
     def receive(self, socket, frames, now):
-        if self.is_over(now):
-            yield from self.step_down(now)
         match frames:
             case [b"ELECT1", b"HERE", *rest]:
+                if self.is_over(now):
+                    yield from self.step_down(now)
                 yield from self.here(socket, rest, now)
             case _:
                 said = read(frames)
