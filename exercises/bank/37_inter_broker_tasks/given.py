@@ -24,14 +24,16 @@ class Desk:
     and of equals to the first in the order of their names (bytes).
 
     A peer without a word for `gone` seconds is gone. It has no room until its next word, and the tasks that it has are
-    nobody's: they are sent again like any other, and are as old as before. A task is answered by the first result that
-    comes with its number, from whichever peer that was sent it; further ones change nothing. Messages of another form
-    change nothing, and do not end the core.
+    nobody's: they are sent again like any other, also to that peer when it is back, and are as old as before. A task
+    is answered by the first result that comes with its number from a peer that was ever sent it; all other results, and
+    messages of another form, change nothing and do not end the core.
 
     Whoever plays this core calls tick(now) first, and again when `now` has reached `deadline`, and
     receive(socket, frames, now) for every message. `now` is in seconds and the only clock there is; it begins
-    anywhere. Both return a list: Open(name, type, endpoint, bind), Subscribe(name, prefix), Send(name, frames). After a
-    tick the deadline lies later than `now`: it is the time of what is to be done next, NEVER if there is nothing.
+    anywhere above 0. Both return a list: Open(name, type, endpoint, bind), Subscribe(name, prefix), Send(name, frames).
+    Both set the deadline: the time of what is to be done next, NEVER if there is nothing; after a tick it lies later
+    than `now`. Whether the end of a peer that has no tasks is such a time is left to you. No message comes in the very
+    moment of an end.
     """
 
     def __init__(self, clients, states, clouds, gone):
@@ -39,7 +41,7 @@ class Desk:
         self.wires += [Open("state", zmq.SUB, state) for state in states] + [Subscribe("state", b"")]
         self.wires += [Open("peers", zmq.ROUTER, cloud) for cloud in clouds]
         self.gone, self.deadline = gone, AT_ONCE
-        self.tasks = {}  # number -> (client, task) of those that are not answered, in the order in which they came
+        self.tasks = {}  # number -> (client, task, all that were sent it), unless it is answered; oldest first
         self.line = []  # the numbers of those that nobody has
         self.room = {}  # peer -> how many it may be sent
         self.count = 0
@@ -54,12 +56,12 @@ class Desk:
             case "clients", [client, b"", task]:
                 self.count += 1
                 number = b"%d" % self.count
-                self.tasks[number] = client, task
+                self.tasks[number] = client, task, set()
                 self.line.append(number)
             case "state", [peer, capacity]:
                 self.room[peer] = int(capacity)
-            case "peers", [peer, b"", number, b"", result] if number in self.tasks:
-                client, task = self.tasks.pop(number)
+            case "peers", [peer, b"", number, b"", result] if number in self.tasks and peer in self.tasks[number][2]:
+                client, _, _ = self.tasks.pop(number)
                 effects.append(Send("clients", [client, b"", result]))
         return effects + self.hand_out()
 
@@ -69,7 +71,9 @@ class Desk:
             number = self.line.pop(0)
             peer = max(sorted(self.room), key=self.room.get)
             self.room[peer] -= 1
-            effects.append(Send("peers", [peer, b"", number, b"", self.tasks[number][1]]))
+            _, task, sent = self.tasks[number]
+            sent.add(peer)
+            effects.append(Send("peers", [peer, b"", number, b"", task]))
         return effects
 
 

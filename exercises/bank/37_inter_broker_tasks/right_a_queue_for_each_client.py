@@ -17,6 +17,7 @@ class Order:
     client: bytes
     task: bytes
     peer: bytes | None = None
+    sent: set[bytes] = field(default_factory=set)
 
 
 @dataclass
@@ -62,9 +63,9 @@ class Desk:
                 if capacity.isdigit() and len(capacity) <= 6:
                     self.peers[peer] = [now + self.gone, int(capacity)]
             else:
-                _, first, number, second, result = frames
+                peer, first, number, second, result = frames
                 heads = [queue for queue in self.queues.values() if b"#%d" % queue[0].age == number]
-                if not first and not second and heads:
+                if not first and not second and heads and peer in heads[0][0].sent:
                     order = heads[0].popleft()
                     if not heads[0]:
                         del self.queues[order.client]
@@ -78,6 +79,7 @@ class Desk:
             room, peer = max(((had[1], peer) for peer, had in self.peers.items()), default=(0, b""), key=rank)
             if order.peer is None and room > 0:
                 order.peer = peer
+                order.sent.add(peer)
                 self.peers[peer][1] -= 1
                 yield Send("peers", [peer, b"", b"#%d" % order.age, b"", order.task])
 

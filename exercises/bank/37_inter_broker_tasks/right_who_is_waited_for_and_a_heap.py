@@ -14,7 +14,7 @@ class Desk:
         self.open = {}  # number -> (client, task)
         self.next, self.last = {}, {}  # number -> the number after it; client -> the number of its last task
         self.may = []  # numbers that may be sent
-        self.has = {}  # number -> peer
+        self.has, self.sent = {}, set()  # number -> peer; all (number, peer) that ever were
         self.room, self.until = {}, {}
         self.numbers = iter(range(1, 10**9))
 
@@ -51,7 +51,7 @@ class Desk:
             self.room[frames[0]], self.until[frames[0]] = int(frames[1]), now + self.gone
         elif socket == "peers" and len(frames) == 5 and frames[1] == frames[3] == b"" and len(frames[2]) == 8:
             number = int.from_bytes(frames[2], "big")
-            if number in self.open:
+            if number in self.open and (number, frames[0]) in self.sent:
                 client, _ = self.open.pop(number)
                 self.has.pop(number, None)
                 if number in self.may:
@@ -69,6 +69,7 @@ class Desk:
             peer = min(peer for peer, room in self.room.items() if room == most)
             self.room[peer] -= 1
             self.has[number] = peer
+            self.sent.add((number, peer))
             effects.append(Send("peers", [peer, b"", number.to_bytes(8, "big"), b"", self.open[number][1]]))
         self.deadline = min(self.until.values(), default=NEVER)
         return effects

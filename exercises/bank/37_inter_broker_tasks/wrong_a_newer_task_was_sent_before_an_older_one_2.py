@@ -12,7 +12,7 @@ class Desk:
         self.wires += [Open("state", zmq.SUB, state) for state in states] + [Subscribe("state", b"")]
         self.wires += [Open("peers", zmq.ROUTER, cloud) for cloud in clouds]
         self.gone, self.deadline = gone, AT_ONCE
-        self.tasks, self.line, self.busy, self.holder = {}, [], set(), {}
+        self.tasks, self.line, self.busy, self.holder, self.sent = {}, [], set(), {}, set()
         self.room, self.heard = {}, {}
         self.count = 0
 
@@ -38,7 +38,7 @@ class Desk:
                 self.line.append(b"%d" % self.count)
             case "state", [peer, capacity] if capacity.isdigit() and len(capacity) <= 6:
                 self.room[peer], self.heard[peer] = int(capacity), now
-            case "peers", [_, b"", number, b"", result] if number in self.tasks:
+            case "peers", [peer, b"", number, b"", result] if number in self.tasks and (number, peer) in self.sent:
                 client, _ = self.tasks.pop(number)
                 self.busy.discard(client)
                 self.holder.pop(number, None)
@@ -56,6 +56,7 @@ class Desk:
                 self.line.remove(number)
                 self.busy.add(client)
                 self.holder[number] = peer
+                self.sent.add((number, peer))
                 self.room[peer] -= 1
                 effects.append(Send("peers", [peer, b"", number, b"", task]))
         self.deadline = min((heard + self.gone for heard in self.heard.values()), default=NEVER)

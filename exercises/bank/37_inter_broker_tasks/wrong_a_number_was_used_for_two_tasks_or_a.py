@@ -16,7 +16,7 @@ class Desk:
         self.wires += [Open("state", zmq.SUB, state) for state in states] + [Subscribe("state", b"")]
         self.wires += [Open("peers", zmq.ROUTER, cloud) for cloud in clouds]
         self.gone, self.deadline = gone, AT_ONCE
-        self.tasks = {}  # number -> [client, task, the peer that has it or None], in the order in which they came
+        self.tasks = {}  # number -> [client, task, the peer that has it or None, all that were sent it], oldest first
         self.room, self.heard = {}, {}  # peer -> how many it may be sent; when its last word came, unless it is gone
         self.sent = {}
         self.count = 0
@@ -35,21 +35,22 @@ class Desk:
         match socket, frames:
             case "clients", [client, b"", task]:
                 self.count += 1
-                self.tasks[b"%d" % self.count] = [client, task, None]
+                self.tasks[b"%d" % self.count] = [client, task, None, set()]
             case "state", [peer, capacity] if ROOM.fullmatch(capacity):
                 self.room[peer], self.heard[peer] = int(capacity), now
-            case "peers", [_, b"", number, b"", result] if self.sent.get(number) in self.tasks:
-                client, _, _ = self.tasks.pop(self.sent.pop(number))
+            case "peers", [peer, b"", number, b"", result] if peer in self.tasks.get(self.sent.get(number), [()])[-1]:
+                client, *_ = self.tasks.pop(self.sent.pop(number))
                 effects = [Send("clients", [client, b"", result])]
         return effects + self.hand_out()
 
     def hand_out(self):
         effects, met = [], set()
-        for number, (client, task, holder) in self.tasks.items():
+        for number, (client, task, holder, sent) in self.tasks.items():
             peer = max(sorted(self.room), key=self.room.get, default=None)
             if client not in met and holder is None and peer is not None and self.room[peer] > 0:
                 self.room[peer] -= 1
                 self.tasks[number][2] = peer
+                sent.add(peer)
                 self.count += 1
                 self.sent[b"%d" % self.count] = number
                 effects.append(Send("peers", [peer, b"", b"%d" % self.count, b"", task]))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: a task that might have been sent was not sent.
+# Not yet: what a peer had that is gone was not sent again.
+# Not to the peer that had it last, although nobody else has room.
 
 import re
 
@@ -16,7 +17,7 @@ class Desk:
         self.wires += [Open("state", zmq.SUB, state) for state in states] + [Subscribe("state", b"")]
         self.wires += [Open("peers", zmq.ROUTER, cloud) for cloud in clouds]
         self.gone, self.deadline = gone, AT_ONCE
-        self.tasks = {}  # number -> [client, task, the peer that has it or None], in the order in which they came
+        self.tasks = {}  # number -> [client, task, who has it, all that were sent it, the last of them]
         self.room, self.heard = {}, {}  # peer -> how many it may be sent; when its last word came, unless it is gone
         self.count = 0
 
@@ -33,21 +34,25 @@ class Desk:
         effects = []
         match socket, frames:
             case "clients", [client, b"", task]:
-                self.tasks[b"%d" % len(self.tasks)] = [client, task, None]
+                self.count += 1
+                self.tasks[b"%d" % self.count] = [client, task, None, set(), None]
             case "state", [peer, capacity] if ROOM.fullmatch(capacity):
                 self.room[peer], self.heard[peer] = int(capacity), now
-            case "peers", [_, b"", number, b"", result] if number in self.tasks:
-                client, _, _ = self.tasks.pop(number)
+            case "peers", [peer, b"", number, b"", result] if number in self.tasks and peer in self.tasks[number][3]:
+                client, *_ = self.tasks.pop(number)
                 effects = [Send("clients", [client, b"", result])]
         return effects + self.hand_out()
 
     def hand_out(self):
         effects, met = [], set()
-        for number, (client, task, holder) in self.tasks.items():
-            peer = max(sorted(self.room), key=self.room.get, default=None)
+        for number, (client, task, holder, sent, _) in self.tasks.items():
+            others = sorted(self.room.keys() - {self.tasks[number][4]})
+            peer = max(others, key=self.room.get, default=None)
             if client not in met and holder is None and peer is not None and self.room[peer] > 0:
                 self.room[peer] -= 1
                 self.tasks[number][2] = peer
+                self.tasks[number][4] = peer
+                sent.add(peer)
                 effects.append(Send("peers", [peer, b"", number, b"", task]))
             met.add(client)
         self.deadline = min((heard + self.gone for heard in self.heard.values()), default=NEVER)
