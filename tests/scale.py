@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 import zmq  # noqa: E402
 from bench import BODY, ends, paid, several  # noqa: E402
 
-from patterns import majordomo, paranoid_pirate  # noqa: E402
+from patterns import majordomo, majordomo_v2, paranoid_pirate  # noqa: E402
 from patterns.stage import Stage  # noqa: E402
 
 ROUNDS = 3
@@ -51,7 +51,7 @@ def crowd(ctx: Any, endpoint: str, clients: int, services: int, head: list[bytes
                 answered += 1
                 if asked < REQUESTS:
                     asked += 1
-                    sock.send_multipart(reply)
+                    sock.send_multipart([*head, *reply[len(head) :]])
 
 
 def echoes(ctx: Any, endpoint: str, services: int) -> None:
@@ -72,6 +72,24 @@ def of_majordomo(stage: Stage, services: int) -> tuple[Any, str, list[bytes]]:
     return middle, stage.endpoint("front"), [b"", majordomo.CLIENT]
 
 
+def echoes_v2(ctx: Any, endpoint: str, services: int) -> None:
+    """The same of MDP 0.2."""
+    with several(ctx, zmq.DEALER, endpoint, WORKERS) as poller:
+        for number, (sock, _) in enumerate(poller.sockets):
+            sock.send_multipart([majordomo_v2.WORKER, majordomo_v2.READY, name(number % services)])
+        while True:
+            for sock, _ in poller.poll():
+                if len(frames := sock.recv_multipart()) > 2:
+                    frames[1] = majordomo_v2.FINAL
+                sock.send_multipart(frames)
+
+
+def of_majordomo_v2(stage: Stage, services: int) -> tuple[Any, str, list[bytes]]:
+    middle = stage.spawn(majordomo_v2.broker, *ends(stage, "front"))
+    stage.spawn("scale:echoes_v2", stage.endpoint("front"), services)
+    return middle, stage.endpoint("front"), [majordomo_v2.CLIENT, majordomo_v2.C_REQUEST]
+
+
 def of_pirates(stage: Stage, services: int) -> tuple[Any, str, list[bytes]]:
     middle = stage.spawn(paranoid_pirate.queue, *ends(stage, "front", "back"))
     stage.spawn("bench:dealers", stage.endpoint("back"), WORKERS)
@@ -81,6 +99,7 @@ def of_pirates(stage: Stage, services: int) -> tuple[Any, str, list[bytes]]:
 # A broker, and whether it knows services.
 BROKERS: list[tuple[str, Setting, bool]] = [
     ("Majordomo", of_majordomo, True),
+    ("Majordomo 0.2", of_majordomo_v2, True),
     ("Paranoid Pirate", of_pirates, False),
 ]
 
