@@ -14,9 +14,11 @@ class Loyal(Client):
     - if none of them is trusted, the first in the lesson's line: in it stand those that live, in the order in which
       they were first heard; who was late goes to its end, and who was gone and is heard again enters at its end.
 
-    Nobody is trusted at first. A server is trusted as soon as it has said PONG `trust` times while it lived. A message
-    counts as a PONG if it is exactly [PONG]. A server that is gone, or that is late with an answer, loses all that it
-    had: it has to say PONG `trust` times again, from then on.
+    Nobody is trusted at first. A server is trusted as soon as it has said PONG `trust` times while it lived; the PONG
+    with which it begins to live is counted, and other words between its PONGs do not matter. A message counts as a PONG
+    if it is exactly [PONG]. A server that is gone, or that is late with an answer, loses all that it had, whether it
+    was trusted yet or not: it has to say PONG `trust` times again, from then on. It is late when `patience` is over,
+    and only then: that a question has failed makes nobody late.
 
     Trust moves no question that is under way. It is put to another server only when the one that was asked last is
     gone or late, as in the lesson; and then to whoever is to be asked by the rule above. Also a question for which
@@ -30,6 +32,8 @@ def client(ctx, inside, servers, interval, patience, timeout, trust, shell):
     inside    where the caller's PAIR connects, as in the lesson
     servers   a list of endpoints, in the order of your favour
     interval, patience, timeout   seconds; a server is gone after 3 silent intervals, as in the lesson
-    trust     how many PONGs make a server trusted
+    trust     how many PONGs make a server trusted, at least 1
+
+    In the moment in which a server is gone or late, `tick` is called before any word is told.
     """
     shell(ctx, Loyal(inside, *servers, interval=interval, patience=patience, timeout=timeout))

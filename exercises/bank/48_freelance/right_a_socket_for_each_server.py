@@ -63,7 +63,7 @@ class Core:
         first, *rest = frames
         if socket == "me":
             self.question = {"number": first, "body": rest, "asked": [], "who": None, "end": now + self.timeout}
-        else:
+        elif first in self.names:
             if first not in self.line:
                 self.line.append(first)
                 self.pongs[first] = 0

@@ -13,7 +13,7 @@ class Loyal(Client):
         self.pongs = dict.fromkeys(self.pauses, 0)
 
     def receive(self, socket, frames, now):
-        if socket == "servers" and frames[1:] == [b"PONG"]:
+        if socket == "servers" and frames[0] in self.pongs and frames[1:] == [b"PONG"]:
             self.pongs[frames[0]] += 1
         return super().receive(socket, frames, now)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: a server lost its trust that was neither gone nor late.
+# Not yet: a server lost its PONGs that was neither gone nor late.
 # The PONGs have to come in a row, with no answer between them.
 
 from collections import Counter

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: a server that had been gone was trusted as before.
+# Not yet: a server that had been gone kept its PONGs.
 # Only who was late loses its trust.
 
 from collections import Counter

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: a server that had been gone was trusted as before.
+# Not yet: a server that had been gone kept its PONGs.
 # Gone while nobody waited for it, and trusted as before.
 
 from collections import Counter

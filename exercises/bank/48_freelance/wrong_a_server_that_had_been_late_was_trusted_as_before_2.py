@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: a server that had been late was trusted as before.
+# Not yet: a server that had been late kept its PONGs.
 # Who was late is asked again, and again.
 
 from collections import Counter
