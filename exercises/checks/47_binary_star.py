@@ -305,8 +305,9 @@ class Desk(Clock):
             self.tick()
             if self.said == said:  # it has changed all the same
                 label = UNTOLD
-        happened = f"{what}. It told its peer {_names(wrong[0])} and replied {wrong[1]!r};"
-        self._blame(label, f"{happened} to tell was {_names(said)}, to reply {replied!r}.")
+        did, due = ((_names(told), sent if sent else "nothing") for told, sent in (wrong, (said, replied)))
+        happened = f"{what}. It told its peer {did[0]} and replied {did[1]};"
+        self._blame(label, f"{happened} it should have told {due[0]} and replied {due[1]}.")
 
     def _blame(self, label: str, happened: str) -> NoReturn:
         raise NotYet(label, f"At {self.now / self.interval:g} intervals: {happened}", self.event)
