@@ -36,7 +36,7 @@ class Timers(dict[Name, float]):
         return self._heap[0][0] if self._heap else NEVER
 
     def due(self, now: float) -> Iterator[Name]:
-        """Take out what is due, the earliest first; of two at one time the first by name."""
+        """Take out what is due, the earliest first; of two due at the same time, the first by name."""
         while self.next() <= now:
             del self[name := self._heap[0][1]]
             yield name

@@ -90,7 +90,7 @@ class Client:
                 case "late":  # it lives, and is slow, or the question was lost
                     self.alive[server] = self.alive.pop(server)
                     yield from self._ask(now)
-                case "fail":  # of two at one time the first by name: before "late"
+                case "fail":  # of two due at the same time the first by name: before "late"
                     yield Send("caller", [self.number, b"FAILED", *self.asked])
                     self._take()
         self.deadline = self.timers.next()

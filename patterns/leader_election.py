@@ -33,7 +33,8 @@ PING = 5.0  # seconds from one PING of ZMTP to the next; a connection on which n
 PORT = 5700  # of member A; B has the next one
 
 # What each trouble of members does to leadership. "Safe": more than half of them, who reach each other, soon agree on
-# one leader; "duplicated": meanwhile a second believes that it leads; "blocked": there is none while it lasts.
+# one leader; "duplicated": meanwhile a second believes that it leads; "blocked": while it lasts, those whom it befalls
+# choose no new one, or none for long.
 GUARANTEES = {
     "crash": ("safe", "test_a_dead_leader_is_followed_by_another"),
     "freeze": ("duplicated", "test_a_leader_that_was_frozen_leads_until_it_hears_of_a_higher_term"),

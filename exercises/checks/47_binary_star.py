@@ -300,7 +300,7 @@ class Desk(Clock):
     def _compare(self, said: list[bytes], replied: list[bytes], what: str, label: str) -> None:
         if (self.said, self.replied) == (said, replied):
             return
-        wrong = self.said, self.replied
+        wrong = [*self.said], [*self.replied]
         if self.replied == replied and said and not self.said and label not in (DUE, EAGER):
             self.tick()
             if self.said == said:  # it has changed all the same
