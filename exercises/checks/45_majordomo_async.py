@@ -24,53 +24,37 @@ LIMIT = "a request whose reply broke off has been carried out once more, and its
 WHY = "at which places would a part of an old try have come in, if you had kept the socket?"
 
 C = b"MDPC02"
-UNHEARD = "the broker heard no request"
-FORM = "something else went out than the request, as MDP 0.2 has it"
-TWO = "two requests were under way on one socket"
-SAME = "a request was asked again on the old socket"
-MANY = "more requests were under way than the window allows"
-FEW = "fewer requests were under way than the window allows"
-BATCH = "the next request waited until the whole window was answered"
-EARLY = "a request was asked again before its time was over"
-PART_TIME = "a part gave its try no more time"
-NOISE_TIME = "what was no part gave the try more time"
-BROKEN = "a reply that broke off was not asked for again"
-SILENT = "a request that was silent was not asked again"
-OFTEN = "a request was asked more often than it may be"
-AGAIN = "a request was asked again that had been answered"
-HELD = "a request that nobody answered held up the others"
-OLD = "parts of a try that was over came into the reply"
-ORDER = "the replies did not come back in the order of the requests"
-PARTS = "parts of a reply were lost"
-NOISE = "what was no part of a reply was taken for one"
-NONE = "what nobody had answered did not come back as None"
-WRONG = "what came back is not what the broker had replied"
-LEFT = "a socket was left open"
 
 LABELS = {
-    UNHEARD: "which socket of yours connects to the endpoint, and what does it send?",
-    FORM: "which frames stand before the body, and what may be changed in a body on its way?",
-    TWO: "what would tell you which of the two a PARTIAL belongs to?",
-    SAME: "where would the late reply to the first try arrive?",
-    MANY: "what do you count, and when do you count one less?",
-    FEW: "how many requests can be on their way before you wait for the first reply?",
-    BATCH: "what do you do in the moment in which one of several requests is answered?",
-    EARLY: "in which unit is the time that you wait, and from when does it count?",
-    PART_TIME: "what does a part say about the worker, and when is the try over then?",
-    NOISE_TIME: "which messages may move the end of a try?",
-    BROKEN: "what becomes of a request of which some parts have come, when no more come?",
-    SILENT: "what does your function do with a request when its time is over?",
-    OFTEN: "what counts the tries of one request, the broken ones among them?",
-    AGAIN: "what ends a reply, and what is still to be done about its request then?",
-    HELD: "what becomes of the place in the window of a request that is given up?",
-    OLD: "when a request is asked again, what becomes of the parts that you have?",
-    ORDER: "which reply belongs at which place of the list?",
-    PARTS: "what belongs to a reply beside its FINAL, and what is a body of several frames?",
-    NOISE: "which frames must a message have to be a part of this reply?",
-    NONE: "what stands in the list for a request whose last try is over?",
-    WRONG: "what is in the list for each request, and of what does each part consist?",
-    LEFT: "who closes the sockets of the tries that were in vain?",
+    "the broker heard no request": "which socket of yours connects to the endpoint, and what does it send?",
+    "something else went out than the request, as MDP 0.2 has it": "which frames go before the body?",
+    "two requests were under way on one socket": "what would tell you which of the two a PARTIAL belongs to?",
+    "a request was asked again on the old socket": "where would the late reply to the first try arrive?",
+    "more requests were under way than the window allows": "what do you count, and when do you count one less?",
+    "fewer requests were under way than the window allows": "how many do you send before you wait?",
+    "the next request waited until the whole window was answered": "what follows on one reply?",
+    "a request was asked again before its time was over": "in which unit is it, and from when does it count?",
+    "a part gave its try no more time": "what does a part say about the worker, and when is the try over then?",
+    "what was no part ended the try": "what is a message of another form to you, and to its try?",
+    "what was no part gave the try more time": "which messages may move the end of a try?",
+    "a reply that broke off was not asked for again": "what follows when no more parts come?",
+    "a request that was silent was not asked again": "what is done first when a time is over?",
+    "a request was asked more often than it may be": "what counts its tries, the broken ones among them?",
+    "a request was asked again that had been answered": "what ends a reply, and what is left to do then?",
+    "a request that nobody answered held up the others": "who gets the place of one that is given up?",
+    "parts of a try that was over came into the reply": "what becomes of the parts that you have?",
+    "the replies did not come back in the order of the requests": "which reply belongs at which place of the list?",
+    "parts of a reply were lost": "what belongs to a reply beside its FINAL, and to a part beside its first frame?",
+    "the parts of a reply were not kept apart": "what is a reply of two parts, when each part has two frames?",
+    "what was no part of a reply was taken for one": "which frames must a message have to be a part of this reply?",
+    "what nobody had answered did not come back as None": "what stands there when the last try is over?",
+    "what came back is not what the broker had replied": "what is in the list, and what is in a part?",
+    "a socket was left open": "who closes the sockets of the tries that were in vain?",
 }
+(
+    UNHEARD, FORM, TWO, SAME, MANY, FEW, BATCH, EARLY, PART_TIME, NOISE_END, NOISE_TIME, BROKEN, SILENT, OFTEN,
+    AGAIN, HELD, OLD, ORDER, PARTS, FLAT, NOISE, NONE, WRONG, LEFT,
+) = LABELS  # each by its name, in this order  # fmt: skip
 EQUIVALENT = {
     "line 42, less: 1000": "it looks again a thousandth of its time earlier, and then waits for the rest",
     "line 16, more: 0": "a linger of a millisecond is as good as none",
@@ -105,7 +89,8 @@ class Host:
         self.replies: list[list[Body]] = [[] for _ in words]
         self.done: list[int] = []
         self.old: list[Body] = []  # parts of tries that are over
-        self.noised = self.late = False  # it has said what is no part; it was slow to answer, and may be asked again
+        self.noised = set[bytes]()  # who has been told what is no part
+        self.late = False  # it was slow to answer, and may be asked again
         self.empty = time.monotonic()  # when nothing had come yet
         self.answer = scene.answer(Call((endpoint, self.service, self.requests, window, timeout, tries)))
         self.answer.begun()
@@ -152,9 +137,10 @@ class Host:
                 self.blame(TWO, f"{self.title(other)} was not answered when {title} came over the same connection.")
             if other == number and who != peer and now - at < EARLIEST * self.timeout:
                 happened = f"The timeout was {self.timeout:g} s; {title} was asked again {now - at:.2f} s after "
-                self.blame(PART_TIME, f"{happened}a part.") if self.replies[number] else self.blame(
-                    EARLY, happened + "it."
-                )
+                if who in self.noised:
+                    self.blame(NOISE_END, f"{happened}it, for messages had come that are no part of its reply.")
+                label, what = (PART_TIME, "a part") if self.replies[number] else (EARLY, "it")
+                self.blame(label, f"{happened}{what}.")
         if peer in self.used and self.used[peer] not in self.done:
             self.blame(SAME, f"{title} came over the connection of a try that had been in vain.")
         self.asked[number] += 1
@@ -195,7 +181,8 @@ class Host:
 
     def noise(self, number: int) -> None:
         """What is no part of a reply: all that comes where the parts of this one are due."""
-        self.noised, word = True, self.other
+        self.noised.add(self.under[number][0])
+        word = self.other
         for frames in (
             [C, b"\x02", word, word], [C, b"\x03", word, word], [b"MDPC01", b"\x03", self.service, word],
             [C, b"\x04", self.service, word], [C, b"\x01", self.service, word], [C, b"\x03", self.service],
@@ -214,14 +201,10 @@ class Host:
             if self.hear() is None:
                 self.failed()
                 if not any(self.asked):
-                    self.blame(
-                        UNHEARD, f"After {SOON:g} s, or when your function was done, the broker had heard nothing."
-                    )
+                    self.blame(UNHEARD, f"After {SOON:g} s, or when all was done, the broker had heard nothing.")
                 if outcome := self.answer.ended():
                     self.compare(outcome.value)
-                happened = (
-                    f"The window was {self.window}; {len(self.under)} requests were under way, and no other came."
-                )
+                happened = f"The window was {self.window}; {len(self.under)} were under way, and no other came."
                 self.blame(label, happened)
 
     def ends(self) -> None:
@@ -251,13 +234,15 @@ class Host:
             return NONE
         if any(part in self.old for part in parts):
             return OLD
-        if any(self.other in part for part in parts):
+        if any(not part or self.other in part for part in parts):
             return NOISE
         if got is None:
             return BROKEN if len(due) > 1 else SILENT
         flat, firsts = [frame for part in due for frame in part], [part[:1] for part in due]
+        if got in (flat, [flat]) and got != due[-1]:
+            return FLAT
         some = parts and all(part[:1] in firsts for part in parts)
-        return PARTS if some or got in (flat, due[-1]) else WRONG
+        return PARTS if some or got in (due[-1], [first for [first] in firsts]) else WRONG
 
 
 def alone(scene: Scene) -> None:
@@ -311,9 +296,16 @@ def breaks(scene: Scene) -> None:
 def slowly(scene: Scene) -> None:
     """a reply that is slow and parts that are none"""
     timeout = 0.4
-    with Host(scene, 2, 2, timeout, 9) as host:
+    with Host(scene, 4, 2, timeout, 9) as host:
         host.fills(2)
-        slow, noisy = list(host.under)
+        slow = next(iter(host.under))
+        for _ in range(2):  # the one that comes late has all of its time
+            for _ in range(2):
+                host.part(slow)
+                host.hear(0.28 * timeout)
+            host.part(next(n for n in host.under if n != slow), final=True)
+            host.fills(1, BATCH)
+        noisy = next(n for n in host.under if n != slow)
         began, number = time.monotonic(), None
         while (after := time.monotonic() - began) < 2.5 * timeout and number != noisy:
             host.part(slow)
@@ -334,15 +326,22 @@ def nobody(scene: Scene) -> None:
     with Host(scene, 4, 2, timeout, tries) as host:
         host.fills(2)
         lost = list(host.under)
-        while len(host.done) < 2:
-            if (number := host.hear(timeout + SPARE)) is None:
+        since = time.monotonic()
+        while len(fresh := [n for n in host.under if n not in lost]) < 2:  # both places are free again
+            number = host.hear(0.4 * timeout)
+            for each in fresh:
+                host.part(each)
+            if number is not None:
+                since = time.monotonic()
+                if number in lost and host.asked[number] == tries:  # of the last try comes a part, and no more
+                    host.part(number)
+            elif time.monotonic() - since > timeout / 2 + SPARE or host.answer.process.told:
                 host.failed()
-                happened = (
-                    f"{host.title(lost[0])} was asked {host.asked[lost[0]]} times of {tries}, and nothing came then."
-                )
+                asked = f"{host.title(lost[0])} was asked {host.asked[lost[0]]} times of {tries}"
+                happened = f"{asked}, and then {len(fresh)} of two places in the window were used."
                 host.blame(SILENT if min(host.asked[n] for n in lost) < tries else HELD, happened)
-            if number not in lost or host.asked[number] == tries:  # of the last try comes a part, and no more
-                host.part(number, final=number not in lost)
+        for number in fresh:
+            host.part(number, final=True)
         host.ends()
 
 

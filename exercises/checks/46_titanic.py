@@ -33,66 +33,49 @@ VARIANT = "let titanic.reply say with 500 which service could not do it: a clien
 LIMIT = "a worker whose host is slow for an hour looks like a poison message: nobody can tell the two apart."
 WHY = "why must the count be on the disk before the request goes out, and what does it cost if Titanic dies between?"
 
-FOREVER = "a request was handed out a fourth time"
-FORGOTTEN = "a kill made it forget how often a request was handed out"
-CUT_SHORT = "a handing-out that a kill cut short was not counted"
-AFTER = "it was counted after the request had gone out"
-FEWER = "a request was put aside that was not handed out three times"
-ASKED = "a question to the broker was counted as a handing-out"
-OTHERS = "the handings-out of one request were counted for another"
-TOO_EARLY = "a request was put aside while its third worker had time"
-NOT_AGAIN = "a request without a reply was not handed out again"
-HELD_UP = "the request behind the one that was put aside had no turn"
-PENDING = "a request that was put aside was still called pending"
-UNKNOWN = "a request that was put aside was called unknown"
-REVIVED = "a request that was put aside was called pending in the next life"
-AS_DONE = "a request that was put aside was called done"
-KEPT = "a request that was put aside could not be closed"
-REPLY_LOST = "a reply that came in time was not kept"
-HANDED_OUT = "a request was not handed out although its service was there"
-TWO_AT_ONCE = "two requests of one service were under way"
-FRAMES = "a message had other frames than it should"
-ENDS = "another socket was opened than a DEALER at the broker's endpoint"
-
 LABELS = {
-    FOREVER: "what do you do when the third limit is over, and where do you see that it was the third?",
-    FORGOTTEN: "where is the count when the process is gone?",
-    CUT_SHORT: "when is a handing-out counted: when it begins, or when it has failed?",
-    AFTER: "which comes first, the message or the commit, and what if nothing comes after the first?",
-    FEWER: "how often has a worker had it by now?",
-    ASKED: "which of a client's two questions gives a worker something to do?",
-    OTHERS: "by what is the count kept?",
-    TOO_EARLY: "how long does the third worker have?",
-    NOT_AGAIN: "what becomes of a request when its limit is over for the first time?",
-    HELD_UP: "which request is the first of its service now?",
-    PENDING: "what does `status` know of a request that was put aside?",
-    UNKNOWN: "what does titanic.reply say of what is not in the store?",
-    REVIVED: "what is on the disk of a request that was put aside?",
-    AS_DONE: "which number does a client take for a reply?",
-    KEPT: "who takes a request away that nobody wants any more?",
-    REPLY_LOST: "does a reply to the third handing-out count for less?",
-    HANDED_OUT: "what has the broker said to `mmi.service`?",
-    TWO_AT_ONCE: "when is the next request of a service handed out?",
-    FRAMES: "which frames do MDP and TSP give this message?",
-    ENDS: "how do a worker and a client reach their broker?",
-    NOT_LATER: "when does this core have anything to do that no message calls for?",
-    TOO_OFTEN: "when does this core have anything to do that no message calls for?",
+    "a request was handed out a fourth time": "what do you do when the third limit is over?",
+    "a kill made it forget how often a request was handed out": "where is the count when the process is gone?",
+    "kills while a worker had it brought a fourth handing-out": "counted when it begins, and looked at in each life?",
+    "it was counted after the request had gone out": "which comes first, the message or the commit?",
+    "a request was put aside that was not handed out three times": "how often has a worker had it by now?",
+    "a question to the broker was counted as a handing-out": "which of the two questions is one to a worker?",
+    "the handings-out of one request were counted for another": "by what is the count kept?",
+    "a request was put aside while its third worker had time": "how long does the third worker have?",
+    "a request without a reply was not handed out again": "what follows when its limit is over?",
+    "the request behind the one that was put aside had no turn": "which request is the first of its service now?",
+    "a request that was put aside was still called pending": "what does `status` know of a request that was put aside?",
+    "a request that was put aside was called unknown": "what does titanic.reply say of what is not in the store?",
+    "a request that was put aside was called pending in the next life": "what is on the disk of it?",
+    "a request that was put aside was called done": "which number does a client take for a reply?",
+    "a request that was put aside could not be closed": "who takes a request away that nobody wants any more?",
+    "a reply that came in time was not kept": "does a reply to the third handing-out count for less?",
+    "a request was not handed out although its service was there": "what has the broker said to `mmi.service`?",
+    "two requests of one service were under way": "when is the next request of a service handed out?",
+    "a message had other frames than it should": "which frames do MDP and TSP give this message?",
+    "a request was put aside only when its service was there": "who is needed to put one aside?",
+    "a request that was closed in a worker's hands was not gone": "what is left of it to put aside?",
+    "a request was handed out although the broker did not know its service": "whom do you ask before?",
+    "a request lost its turn to a later one of its service": "which is the oldest that is not done?",
+    "another socket was opened than a DEALER at the broker's endpoint": "how do they reach it?",
+}
+(
+    FOREVER, FORGOTTEN, CUT_SHORT, AFTER, FEWER, ASKED, OTHERS, TOO_EARLY, NOT_AGAIN, HELD_UP, PENDING, UNKNOWN,
+    REVIVED, AS_DONE, KEPT, REPLY_LOST, HANDED_OUT, TWO_AT_ONCE, FRAMES, ABSENT, CLOSED, UNASKED, OVERTAKEN, ENDS,
+) = LABELS  # each by its name, in this order  # fmt: skip
+LABELS |= {
+    **dict.fromkeys((NOT_LATER, TOO_OFTEN), "when does this core have anything to do that no message calls for?"),
     OWN_CLOCK: "which clock does a core have when it is played at another speed?",
     NOT_PLAYED: "who is to call the core, and when does your function come back?",
 }
 
-EQUIVALENT = {
-    "line 6, more: 2": "any number but 0 and 1 will do",
-    "line 20, less: 0": "the row has one column",
-}
+EQUIVALENT = {"line 6, more: 2": "any number but 0 and 1 will do", "line 20, less: 0": "the row has one column"}
 
 ENDPOINT = "inproc://broker"
-CLIENT, WORKER = b"MDPC01", b"MDPW01"
-READY, REQUEST, REPLY, HEARTBEAT = (bytes([n]) for n in range(1, 5))
+CLIENT, WORKER, REQUEST, HEARTBEAT = b"MDPC01", b"MDPW01", b"\x02", b"\x04"
 SLACK = 3.0  # seconds of the checker's clock in which it has to do what is due
 TIMES = 3
 UUID = re.compile(rb"[0-9a-zA-Z]{32}")
-
 Body = tuple[bytes, ...]
 
 
@@ -103,15 +86,16 @@ class Story:
     limit: float
     times: Counter[Body] = field(default_factory=Counter)
     bodies: dict[bytes, Body] = field(default_factory=dict)
-    left: list[Body] = field(default_factory=list)
+    left: dict[Body, bytes] = field(default_factory=dict)  # the service of each, in the order in which they came
     fourth = FOREVER  # what it means if one is handed out once more
 
 
 class Life(Clock):
-    """Plays one life of the answer's core, and is its broker. `offered`: the services for which there is a worker."""
+    """Plays one life of the core, and is its broker. `offered`: services that have a worker, unless all are `away`."""
 
     def __init__(self, story: Story, quiet: bool, *how: Any) -> None:
-        self.story, self.quiet, self.offered = story, quiet, set[bytes]()
+        self.story, self.quiet, self.offered, self.away = story, quiet, set[bytes](), False
+        self.known = set[bytes]()  # the services that exist, as the broker last said
         self.at: dict[bytes, str] = {}  # the socket of each of Titanic's three services
         self.under_way: dict[str, tuple[bytes, Body, float]] = {}  # by socket: service, body, the end of its limit
         self.asked: list[tuple[str, list[bytes]]] = []  # by `mmi.service`, while the broker is `quiet`
@@ -124,8 +108,6 @@ class Life(Clock):
         if missing := {b"titanic.request", b"titanic.reply", b"titanic.close"} - {*self.at}:
             raise NotYet(FRAMES, f"The first tick did not offer {sorted(missing)}.")
 
-    # what clients and workers do
-
     def ask(self, service: bytes, *body: bytes) -> list[bytes]:
         """A client's question to one of the three services, and the answer to it."""
         self._said, client = [], self.scene.random.randbytes(5)
@@ -135,7 +117,7 @@ class Life(Clock):
         return [self._said[0][5][:3], *self._said[0][6:]]
 
     def store(self, service: bytes, *body: bytes) -> bytes:
-        self.story.left.append(body)
+        self.story.left[body] = service
         answer = self.ask(b"titanic.request", service, *body)
         if answer[0] != b"200" or not UUID.fullmatch(b"".join(answer[1:])):
             raise NotYet(FRAMES, f"A request for {service!r} was answered with {answer!r}.", self._event)
@@ -147,7 +129,7 @@ class Life(Clock):
         answer = self.ask(b"titanic.reply", uuid)
         if answer != [*known]:
             times = self.story.times[self.story.bodies[uuid]]
-            happened = f"At {self.now:.1f} s this request had been handed out {times} times, and titanic.reply said"
+            happened = f"At {self.now:.1f} s of this life it had been handed out {times} times; titanic.reply said"
             label = labels.get(f"_{answer[0].decode(errors='replace')}", labels.get("other", ""))
             raise NotYet(label, f"{happened} {_shown(answer)}.", self._event)
 
@@ -166,6 +148,10 @@ class Life(Clock):
                 if each == body and self.now < end:
                     return name
             if self.deadline > until:
+                if label == NOT_AGAIN and any(of == self.story.left[body] for of, _, _ in self.under_way.values()):
+                    before = self.story.times[body]
+                    self.wait(self.story.limit + SLACK)
+                    label = OVERTAKEN if self.story.times[body] > before else label
                 self.status(uuid, _300=label, _500=aside)
             self.tick()
 
@@ -186,14 +172,17 @@ class Life(Clock):
 
     def is_aside(self, uuid: bytes, label: str = PENDING) -> None:
         self.wait(SLACK)
+        if self.away and self.ask(b"titanic.reply", uuid) == [b"300"]:
+            self.away = False
+            self.wait(2 * SLACK)
+            if self.ask(b"titanic.reply", uuid) == [b"500"]:
+                raise NotYet(ABSENT, "While no worker was there titanic.reply said [300], and [500] then.", self._event)
         self.status(uuid, b"500", _200=AS_DONE, _300=label, _400=UNKNOWN, _500=FRAMES)
 
     def closes(self, uuid: bytes) -> None:
         if (answer := self.ask(b"titanic.close", uuid)) != [b"200"]:
             raise NotYet(KEPT, f"titanic.close said {_shown(answer)}.", self._event)
         self.status(uuid, b"400", other=KEPT)
-
-    # time, and the broker
 
     def wait(self, seconds: float) -> None:
         until = self.now + seconds
@@ -220,7 +209,8 @@ class Life(Clock):
             elif self.quiet:
                 self.asked.append((name, frames))
             else:
-                self.hear(name, [*frames[:3], b"200" if frames[3] in self.offered else b"404"])
+                self.known = self.known - {frames[3]} | ({frames[3]} & self.offered if not self.away else set())
+                self.hear(name, [*frames[:3], b"200" if frames[3] in self.known else b"404"])
 
     def dies(self) -> None:
         """The broker says that the service is there, and this life ends with the first message after that."""
@@ -228,6 +218,7 @@ class Life(Clock):
         while not self.asked and not self.under_way and self.deadline <= until:
             self.tick()
         for name, frames in self.asked[-1:]:
+            self.known.add(frames[3])
             self.kill(name, [*frames[:3], b"200"])
 
     def effect(self, kind: str, *what: Any) -> None:
@@ -263,6 +254,8 @@ class Life(Clock):
         for of, other, end in self.under_way.values():
             if of == service and self.now < end:
                 raise NotYet(TWO_AT_ONCE, f"{_shown(body)} was handed out while {_shown(other)} was.", event)
+        if service not in self.known and (self.away or service not in self.offered):
+            raise NotYet(UNASKED, f"At {self.now:.1f} s of this life {_shown(body)} was handed out.", event)
         self.story.times[body] += 1
         if self.story.times[body] > TIMES:
             raise NotYet(self.story.fourth, f"{_shown(body)} was handed out for the fourth time.", event)
@@ -280,11 +273,8 @@ def _shown(frames: Sequence[bytes]) -> str:
     return "".join(f"[{frame.decode(errors='replace')}]" for frame in frames)
 
 
-Begin = Callable[..., contextlib.AbstractContextManager[Life]]
-
-
 @contextlib.contextmanager
-def _story(scene: Scene) -> Iterator[tuple[Story, Begin]]:
+def _story(scene: Scene) -> Iterator[tuple[Story, Callable[..., contextlib.AbstractContextManager[Life]]]]:
     """A story, and what begins each of its lives: a process, killed in the end. They share one file."""
     limit = scene.random.randrange(4 * 8, 6 * 8) / 8
     with tempfile.TemporaryDirectory(dir=scene._folder) as folder:  # swept with the scene, whatever ends it
@@ -313,9 +303,11 @@ def three_times(scene: Scene) -> None:
     with _story(scene) as (_, begin), begin(tea, milk) as it:
         bad, behind = it.store(tea, one, b"", two), it.store(tea, three)
         it.reply(it.store(milk, one), hot, one)
-        for _ in range(TIMES):
+        for time in range(TIMES):
+            it.away = time == TIMES - 1
             it.expires(bad)
         it.is_aside(bad)
+        it.away = False
         it.given(behind, HELD_UP, OTHERS)
         it.reply(behind, hot)
         it.reply(it.store(tea, four), two)
@@ -327,17 +319,23 @@ def three_times(scene: Scene) -> None:
 def the_third_time(scene: Scene) -> None:
     """a service that is seldom there, and a worker that is done at the third time"""
     tea, one, two, hot, more = scene.words(5)
-    with _story(scene) as (story, begin), begin() as it:
+    with _story(scene) as (story, begin), begin(tea) as it:
+        it.away = True
         slow, behind = it.store(tea, one), it.store(tea, two)
         for time in range(TIMES):
-            it.offered = set()
+            it.away = True
             it.wait(story.limit + 4.0)
             it.status(slow, b"300", _500=FEWER if time else ASKED)
-            it.offered = {tea}
+            it.away = False
             it.given(slow, NOT_AGAIN if time else HANDED_OUT)
         it.has_time(slow)
         it.reply(slow, hot, more)
         it.given(behind, HELD_UP, OTHERS)
+        for _ in range(TIMES - 1):
+            it.expires(behind)
+        it.closes(behind)
+        it.wait(story.limit + SLACK)
+        it.status(behind, b"400", other=CLOSED)
 
 
 def killed_between(scene: Scene) -> None:
@@ -347,7 +345,7 @@ def killed_between(scene: Scene) -> None:
         with begin(tea) as it:
             bad, behind = it.store(tea, one), it.store(tea, two)
             it.expires(bad)
-            it.offered = set()
+            it.away = True
             it.wait(story.limit + SLACK)
         story.fourth = FORGOTTEN
         with begin(tea) as it:
@@ -371,7 +369,9 @@ def killed_at_work(scene: Scene) -> None:
                 it.given(bad)
             story.fourth = CUT_SHORT
         with begin(tea) as it:
+            it.away = True
             it.is_aside(bad)
+            it.away = False
             it.given(behind, HELD_UP, OTHERS)
             it.reply(behind, hot)
 

@@ -14,12 +14,13 @@ def ask(ctx, endpoint, service, requests, window, timeout, tries):
     timeout   seconds of silence after which a try is over
     tries     how often a request may be asked
 
-    Have as many requests under way as the window allows, while there are so many left. A request goes out as
-    [MDPC02][1][service][body+]. Its reply is any number of PARTIALs, [MDPC02][2][service][body+], and one FINAL,
-    [MDPC02][3][service][body+]. On one socket one request is under way; when it is answered, the socket may be used
-    for the next. A try is over when there has been no part of its reply for `timeout` seconds, be it before the first
-    part or after one: then ask again, on a new socket, and forget the parts that have come. Messages of any other form
-    may arrive. Drop them; they give a try no more time.
+    Have as many requests under way as the window allows, while there are so many left; one that is given up leaves
+    its place to the next. A request goes out as [MDPC02][1][service][body+]. Its reply is any number of PARTIALs,
+    [MDPC02][2][service][body+], and one FINAL, [MDPC02][3][service][body+]; no part comes after that. On one socket
+    one request is under way; when it is answered, the socket may be used for the next. The time of a try begins when
+    it goes out; it is over when there has been no part of its reply for `timeout` seconds, be it before the first part
+    or after one: then ask again at once, before any new request, on a new socket, and forget the parts that have come.
+    Messages of any other form may arrive. Drop them; they neither end a try nor give it more time.
 
     Return a list with the reply to each request: a list of bodies, the FINAL's last. None stands for a request whose
     last try is over; it raises nothing, and holds nobody up. Leave no socket open.

@@ -30,12 +30,12 @@ def ask(ctx, endpoint, service, requests, window, timeout, tries):
 
     def take(socket):
         match socket.recv_multipart():
-            case [b"MDPC02", b"\x02" | b"\x03" as command, name, *part] if name == service and part:
+            case [b"MDPC02", b"\x02" | b"\x03" as command, name, part, *_] if name == service:
                 number, _, parts = under[socket]
                 parts.append(part)
                 under[socket] = number, time.monotonic() + timeout, parts
                 if command == b"\x03":
-                    replies[number] = [frame for part in parts for frame in part]
+                    replies[number] = parts
                     close(socket)
 
     while waiting or under:
