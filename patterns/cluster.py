@@ -166,7 +166,7 @@ class Cluster:
         self.line.move_to_end(number, last=False)
 
     def _take_back(self, peer: bytes) -> Iterator[Effect]:
-        """Nobody knows what becomes of what a peer has. Who may have it as well is sent it; ONCE is lost."""
+        """Nobody knows what became of the tasks of this peer: AGAIN may go to somebody else, ONCE is answered LOST."""
         for number in [number for number, who in self.held.items() if who == ("cloudbe", peer)][::-1]:
             if self.tasks[number].again:
                 self._free(number)
