@@ -410,7 +410,7 @@ class Hour:
     def __init__(self, seed: int, recipe: Any = cluster, write: Callable[..., object] = lambda *event: None) -> None:
         self.chance, self.write, self.wrong = random.Random(seed), write, list[str]()
         self.numbers, self.lives, self.carried = itertools.count(), Counter[str](), Counter[bytes]()
-        self.troubles: list[tuple[float, str, set[str]]] = []  # when what happened, and to whom
+        self.troubles: list[list[Any]] = []  # from when until when what was wrong, and with whom
         self.once: set[bytes] = set()
         self.slow = self.chance.choice([0.05, 0.2, 0.5])
         self.network = network = Network(seed, write=self.note)
@@ -421,7 +421,7 @@ class Hour:
                 network.play(f"guest {number} of {name}", partial(Guest, name, self))
             for number in range(cooks):
                 network.play(f"cook {number} of {name}", partial(Cook, name, self))
-                if self.chance.random() < 0.3:
+                if self.chance.random() < 0.1:
                     network.at(self.chance.uniform(1.0, TROUBLED), partial(network.restart, f"cook {number} of {name}"))
         network.trouble(BROKERS, until=TROUBLED, every=self.chance.choice([1.0, 4.0, 10.0]))
 
@@ -434,13 +434,16 @@ class Hour:
 
     def note(self, actor: str, kind: str, *rest: Any) -> None:
         self.write(actor, kind, *rest)
-        if kind in ("killed", "frozen", "thawed") or (kind == "open" and self.network.now):
-            self.troubles.append((self.network.now, kind, {actor}))
-        elif kind in ("cut", "healed"):
-            self.troubles.append((self.network.now, kind, {name for name in BROKERS if name in rest[-2].split()}))
+        who = {name for name in BROKERS if name in rest[-2].split()} if kind in ("cut", "healed") else {actor}
+        over = {"killed": {"frozen"}, "open": {"killed"}, "thawed": {"frozen"}, "healed": {"cut"}}.get(kind, set())
+        for trouble in self.troubles:
+            if trouble[2] in over and trouble[3] == who:
+                trouble[1] = min(trouble[1], self.network.now)
+        if kind in ("killed", "frozen", "cut"):
+            self.troubles.append([self.network.now, NEVER, kind, who])
 
     def takes(self) -> float:
-        return self.chance.expovariate(1 / self.slow) + 0.01
+        return min(self.chance.expovariate(1 / self.slow), 1.0) + 0.01  # or a job outlasts all patience
 
     def live(self) -> list[str]:
         self.network.run(END)
@@ -450,15 +453,16 @@ class Hour:
     def tell(self, home: str, how: bytes, body: bytes, since: float, word: bytes, now: float) -> None:
         """What a client heard of a task of its own, and whether that may be, after what has happened meanwhile."""
         self.once |= {body} if how == b"ONCE" else set()
-        lately = [(kind, who) for when, kind, who in self.troubles if since - SLACK < when]
-        begun = [who for kind, who in lately if kind in ("killed", "frozen", "cut")]
-        cooks = any("cook" in name for who in begun for name in who)  # who takes a task with it is not noticed
+        lately = [(kind, who) for _, end, kind, who in self.troubles if since - SLACK < end]
+        begun = [who for _, who in lately]
+        dead = {name for _, _, kind, who in self.troubles for name in who if kind == "killed"}
+        cooks = any("cook" in name for name in dead)  # nobody notices: a task may be given to it long afterwards
         what = f"{now:g} s: {how!r} {body!r} of {home} at {since:g} s: {word!r} after {lately}"
         if word == b"nothing" and not any(home in who for kind, who in lately if kind != "cut"):
             self.wrong.append(f"{what}, though its broker was well")
         if word == b"DONE" and not self.carried[body]:
             self.wrong.append(f"{what}, though nobody did it")
-        if not lately and (word != b"DONE" or self.carried[body] != 1):
+        if not lately and not cooks and (word != b"DONE" or self.carried[body] != 1):
             self.wrong.append(f"{what}, in fair weather, {self.carried[body]} times")
         if word == b"LOST" and how == b"AGAIN" and now < since + PATIENCE:
             self.wrong.append(f"{what}, too early")
