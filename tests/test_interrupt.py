@@ -10,11 +10,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sockets import free_port
-from workbook import ROOT
 
 from patterns.__main__ import recipes
 from patterns.stage import Stage
@@ -74,12 +74,13 @@ def words(role: Callable[..., Any], stage: Stage) -> list[str]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process here")
 @pytest.mark.parametrize("name", recipes())
-def test_one_ctrl_c_ends_each_role_with_a_plain_context(name: str) -> None:
+def test_one_ctrl_c_ends_each_role_with_a_plain_context(name: str, tmp_path: Path) -> None:
     module = importlib.import_module(f"patterns.{name}")
     with Stage() as stage:
         for role in (getattr(module, role) for role in recipes()[name][1]):
             command = [sys.executable, "-c", PROGRAM, module.__name__, *words(role, stage)]
-            program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+            pipe = subprocess.PIPE
+            program = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=tmp_path)  # some keep files
             with program:
                 try:
                     assert program.stdout
