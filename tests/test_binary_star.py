@@ -510,6 +510,7 @@ SHORT, LIVES = 0.25, 4  # seconds of an interval here, and so many: who stands s
 def serving(ctx: Any, told: str, name: str, *ends: str) -> None:
     """A server that answers with its name and tells what it becomes."""
     with ctx.socket(zmq.PUSH) as tell:
+        tell.linger = 0  # what is told at the end, nobody hears
         tell.connect(told)
         role: Any = {"primary": primary, "backup": backup}[name.split()[-1]]
         who = name.encode()

@@ -60,6 +60,7 @@ LABELS = {
 TIME = 1.2  # seconds that are given where a message comes at once
 LATER, TO_WAIT = 0.6, 1.0  # seconds after which a message comes, of those that are given: more than half of them
 SPARE = 0.5  # seconds that a busy machine may take beside the limit
+LEAVES = 1.5  # seconds until a connection has to be gone that was closed
 EVENTS = zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 
 
@@ -109,7 +110,7 @@ class Sender:
 
     def left(self) -> bool:
         """Whether its connection ends soon."""
-        until = time.monotonic() + SPARE
+        until = time.monotonic() + LEAVES
         while self.events[-1] != zmq.EVENT_DISCONNECTED and time.monotonic() < until:
             threading.Event().wait(0.01)
         return self.events[-1] == zmq.EVENT_DISCONNECTED
