@@ -509,7 +509,7 @@ class Hour:
             match came:
                 case [n, b"OK", server, body] if n == b"%d" % number and body == asked and server.decode() in SERVERS:
                     pass
-                case [n, b"FAILED", *_] if n == b"%d" % number and at < CALM:
+                case [n, b"FAILED", *_] if n == b"%d" % number and at < CALM + LINE:  # nobody was asked since
                     pass
                 case _:
                     self.wrong.append(f"{at:.3f} {pipe} asked {asked!r} and heard {came}")
