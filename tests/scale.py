@@ -54,39 +54,32 @@ def crowd(ctx: Any, endpoint: str, clients: int, services: int, head: list[bytes
                     sock.send_multipart([*head, *reply[len(head) :]])
 
 
-def echoes(ctx: Any, endpoint: str, services: int) -> None:
-    """Workers of Majordomo's, spread over so many services, all in one loop."""
+def echoes(ctx: Any, endpoint: str, services: int, ready: list[bytes], reply: list[bytes]) -> None:
+    """Workers of Majordomo's, spread over so many services, all in one loop; these frames begin what they say."""
     with several(ctx, zmq.DEALER, endpoint, WORKERS) as poller:
         for number, (sock, _) in enumerate(poller.sockets):
-            sock.send_multipart([b"", majordomo.WORKER, majordomo.READY, name(number % services)])
+            sock.send_multipart([*ready, name(number % services)])
         while True:
             for sock, _ in poller.poll():
-                if len(frames := sock.recv_multipart()) > 3:
-                    frames[2] = majordomo.REPLY
+                frames = sock.recv_multipart()
+                if len(frames) > len(reply):
+                    frames[: len(reply)] = reply
                 sock.send_multipart(frames)  # a heartbeat for a heartbeat
 
 
 def of_majordomo(stage: Stage, services: int) -> tuple[Any, str, list[bytes]]:
+    head = [b"", majordomo.WORKER]
     middle = stage.spawn(majordomo.broker, *ends(stage, "front"))
-    stage.spawn("scale:echoes", stage.endpoint("front"), services)
+    words = [*head, majordomo.READY], [*head, majordomo.REPLY]
+    stage.spawn("scale:echoes", stage.endpoint("front"), services, *words)
     return middle, stage.endpoint("front"), [b"", majordomo.CLIENT]
 
 
-def echoes_v2(ctx: Any, endpoint: str, services: int) -> None:
-    """The same of MDP 0.2."""
-    with several(ctx, zmq.DEALER, endpoint, WORKERS) as poller:
-        for number, (sock, _) in enumerate(poller.sockets):
-            sock.send_multipart([majordomo_v2.WORKER, majordomo_v2.READY, name(number % services)])
-        while True:
-            for sock, _ in poller.poll():
-                if len(frames := sock.recv_multipart()) > 2:
-                    frames[1] = majordomo_v2.FINAL
-                sock.send_multipart(frames)
-
-
 def of_majordomo_v2(stage: Stage, services: int) -> tuple[Any, str, list[bytes]]:
+    head = [majordomo_v2.WORKER]
     middle = stage.spawn(majordomo_v2.broker, *ends(stage, "front"))
-    stage.spawn("scale:echoes_v2", stage.endpoint("front"), services)
+    words = [*head, majordomo_v2.READY], [*head, majordomo_v2.FINAL]
+    stage.spawn("scale:echoes", stage.endpoint("front"), services, *words)
     return middle, stage.endpoint("front"), [majordomo_v2.CLIENT, majordomo_v2.C_REQUEST]
 
 
