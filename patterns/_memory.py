@@ -57,7 +57,7 @@ class Socket:
     owner  has a `name`, is `frozen` or not, and is told by `turn()` that something has come
     """
 
-    routing_id, sndhwm, immediate, linger, probe_router = b"", HWM, 0, 0, 0
+    routing_id, sndhwm, immediate, linger, probe_router, mechanism = b"", HWM, 0, 0, 0, zmq.NULL
 
     def __init__(self, medium: Medium, owner: Any, kind: int, title: str) -> None:
         if kind in (zmq.REQ, zmq.REP):

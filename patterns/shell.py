@@ -42,7 +42,8 @@ EMPTY = (zmq.EAGAIN, zmq.EFSM)  # nothing has come; it is for a REQ or REP to se
 class Open:
     """Open a socket of this type (zmq.DEALER) under a name, set options on it, and connect it, or bind it.
 
-    Where the name is open already, its socket gets the options, and one endpoint more.
+    Where the name is open already, its socket gets the options, and one endpoint more. Under CURVE whoever binds is
+    the server, with the Context's own keys, so that one Context with a `curve_serverkey`, too, serves both ends.
     """
 
     socket: str
@@ -253,6 +254,8 @@ class Carrier:
             self._poller.register(sock, zmq.POLLIN)
         for option, value in wanted.options.items():
             setattr(sock, option, value)
+        if wanted.bind and sock.mechanism == zmq.CURVE:
+            sock.curve_server = True
         (sock.bind if wanted.bind else sock.connect)(wanted.endpoint)
 
     def close(self) -> None:

@@ -121,6 +121,16 @@ def under_curve(recording: Recording) -> Iterator[tuple[Stage, Stage, Stage]]:
 
 
 @contextmanager
+def with_one_key(recording: Recording) -> Iterator[tuple[Stage, Stage]]:
+    """Two stages: for members of a group, whose Context is server and client with the same keys; and without keys."""
+    ours = trace.Context(recording)
+    ours.curve_publickey, ours.curve_secretkey = zmq.curve_keypair()
+    ours.curve_serverkey = ours.curve_publickey
+    with Stage(ours) as home, Stage() as street:
+        yield home, street
+
+
+@contextmanager
 def turned_away(street: Stage, kind: int, endpoint: str, says: Sequence[bytes] = ()) -> Iterator[None]:
     """A stranger knocks, and has been turned away once when the block begins; by its end nobody has let it in.
 

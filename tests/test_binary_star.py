@@ -9,6 +9,7 @@ import itertools
 import random
 from collections.abc import Callable
 from functools import partial
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -17,7 +18,6 @@ from cores import broken
 from sockets import (
     MS,
     WAIT,
-    bound_at,
     bound_to,
     curve,
     ended,
@@ -26,7 +26,7 @@ from sockets import (
     shell,
     signals,
     turned_away,
-    under_curve,
+    with_one_key,
 )
 
 from diagrams.recording import Recording
@@ -604,18 +604,15 @@ def test_a_cut_between_the_servers_and_a_client_on_either_side_make_two_actives(
 
 @curve
 def test_under_curve_only_who_has_the_keys_is_answered_and_told() -> None:
-    """A server that is alone: its own sockets have the keys of one that binds."""
-    recording = Recording()
-    with under_curve(recording) as (home, abroad, street):
-        here = "tcp://127.0.0.1:*"
-        home.play(primary, here, here, "inproc://nobody", 0.05, 10, name="primary")
-        says, front = bound_at(recording, "primary", 2)
-        hears = abroad.socket(zmq.SUB, rcvtimeo=MS)
-        hears.subscribe(b"")
-        hears.connect(says)
-        with turned_away(street, zmq.SUB, says), turned_away(street, zmq.DEALER, front, [b"", b"tea"]):
-            assert ask(abroad.context, b"hello", [front], timeout=0.5, tries=int(WAIT / 0.5)) == b"HELLO"
-            assert hears.recv() in (b"1", b"3")
+    with with_one_key(Recording()) as (home, street):
+        front, back, mine, peer = (home.endpoint(name) for name in ("front", "back", "mine", "peer"))
+        became = {"primary": Queue[State](), "backup": Queue[State]()}
+        home.play(primary, front, mine, peer, 0.05, 100, report=became["primary"].put)
+        home.play(backup, back, peer, mine, 0.05, 100, report=became["backup"].put)
+        heard = {name: [queue.get(timeout=WAIT) for _ in range(2)] for name, queue in became.items()}
+        assert heard == {"primary": [S.PRIMARY, S.ACTIVE], "backup": [S.BACKUP, S.PASSIVE]}
+        with turned_away(street, zmq.SUB, mine), turned_away(street, zmq.DEALER, front, [b"", b"tea"]):
+            assert ask(home.context, b"hello", [back, front], timeout=0.5, tries=int(WAIT / 0.5)) == b"HELLO"
 
 
 def test_a_client_says_whom_it_has_asked_and_how_often(stage: Stage) -> None:

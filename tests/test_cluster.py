@@ -29,7 +29,7 @@ from sockets import (
     shell,
     signals,
     turned_away,
-    under_curve,
+    with_one_key,
 )
 
 from diagrams import trace
@@ -680,15 +680,14 @@ def test_what_strangers_say_harms_nobody(site: Site) -> None:
 
 
 @curve
-def test_under_curve_only_who_has_keys_is_served() -> None:
-    recording = Recording()
-    with under_curve(recording) as (home, abroad, street):
-        ends = {name: home.endpoint(name) for name in ("localfe", "localbe", "cloudfe", "statebe")}
-        home.play(partial(broker, place=lambda who, socket: ends[socket]), "A", name="A")
-        recording.wait("bind", "A", count=4, timeout=WAIT)
-        abroad.play(load_balancing.worker, ends["localbe"])
-        with turned_away(street, zmq.DEALER, ends["localfe"], [b"", b"AGAIN", b"rum"]):
-            assert abroad.play(client, "tea", endpoint=ends["localfe"]).result(WAIT) == ["DONE TEA"]
+def test_under_curve_a_task_goes_to_another_broker_and_strangers_nowhere() -> None:
+    with with_one_key(Recording()) as (home, street):
+        for me, peer in "AB", "BA":
+            home.play(partial(broker, place=lambda who, socket: home.endpoint(at(who, socket))), me, peer, name=me)
+        home.play(load_balancing.worker, home.endpoint(at("B", "localbe")))
+        front = home.endpoint(at("A", "localfe"))
+        with turned_away(street, zmq.DEALER, front, [b"", b"AGAIN", b"rum"]):
+            assert home.play(client, "tea", endpoint=front).result(WAIT) == ["DONE TEA"]
 
 
 def free_ports() -> int:

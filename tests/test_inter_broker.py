@@ -18,7 +18,18 @@ from typing import Any
 import pytest
 import zmq
 from cores import broken
-from sockets import MS, WAIT, bound_to, curve, ends_on_ctrl_c, guarantees_hold, shell, signals, turned_away, under_curve
+from sockets import (
+    MS,
+    WAIT,
+    bound_to,
+    curve,
+    ends_on_ctrl_c,
+    guarantees_hold,
+    shell,
+    signals,
+    turned_away,
+    with_one_key,
+)
 
 from diagrams import trace
 from diagrams.recording import Recording
@@ -564,17 +575,11 @@ def test_what_strangers_say_harms_nobody(stage: Stage) -> None:
 
 @curve
 def test_under_curve_only_who_has_keys_is_told() -> None:
-    recording = Recording()
-    with under_curve(recording) as (home, abroad, street):
-        here = home.endpoint("B-statebe")
-        home.play(partial(broker, capacity=4, place=lambda *what: here, beat=QUICK), "B", name="B")
-        recording.wait("bind", "B", timeout=WAIT)
-        hears = abroad.socket(zmq.SUB, rcvtimeo=MS)
-        hears.subscribe(b"")
-        hears.connect(here)
-        assert hears.recv_multipart() == [b"B", b"4"]
-        with turned_away(street, zmq.SUB, here):
-            assert hears.recv_multipart() == [b"B", b"4"]
+    with with_one_key(Recording()) as (home, street):
+        Desk(home, "B", capacity=4)
+        desk = Desk(home, "A", "B")
+        with turned_away(street, zmq.SUB, home.endpoint("B-statebe")):
+            desk.until("B", FRESH, 4)
 
 
 def free_port() -> int:
