@@ -39,8 +39,8 @@ from patterns.request_reply import server
 from patterns.stage import Stage
 
 SHORT = 0.03  # seconds a try, where nobody is to answer
-TRY = 0.1  # seconds a try, where an answer is due; a late one costs another try
-MANY = 80
+TRY = 0.3  # seconds a try, where an answer is due; a late one costs another try
+MANY = 60
 
 Ask = Callable[..., bytes]
 ways = pytest.mark.parametrize("way", [ask, relaxed], ids=["ask", "relaxed"])
