@@ -32,7 +32,7 @@ from . import task as tasks
 from . import walls
 from .nursery import MEMORY, NO_ROOM
 
-DEADLINE = 10.0  # seconds for a whole judgment
+DEADLINE = 30.0  # seconds for a whole judgment, which takes one to six: a slow machine judges, too
 QUEUE = 120.0  # seconds to wait for a place
 SEEDS = 1_000_000  # from which one is drawn
 PLACES = 3 * (os.cpu_count() or 1)  # judges at once on this machine: they wait more than they compute
@@ -143,7 +143,10 @@ def play(name: str, source: str) -> Verdict:
 
 def calls(name: str, source: str, seed: int) -> list[tuple[list[str], Any, str, float]]:
     """What an answer of our own was asked in every scene, and what it returned: arguments, result, error, seconds."""
-    return list(tasks.unpacked(_ask(name, source, "calls", seed).text))
+    verdict = _ask(name, source, "calls", seed)
+    if verdict.kind != "played":
+        raise RuntimeError(f"{name} could not be called: {verdict!r}")
+    return list(tasks.unpacked(verdict.text))
 
 
 def _ask(name: str, source: str, mode: str, seed: int) -> Verdict:
