@@ -32,7 +32,7 @@ from . import task as tasks
 from . import walls
 from .nursery import MEMORY, NO_ROOM
 
-DEADLINE = 30.0  # seconds for a whole judgment, which takes one to six: a slow machine judges, too
+DEADLINE = 30.0  # seconds for a whole judgment: one to six, and several times that on a slow machine
 QUEUE = 120.0  # seconds to wait for a place
 SEEDS = 1_000_000  # from which one is drawn
 PLACES = 3 * (os.cpu_count() or 1)  # judges at once on this machine: they wait more than they compute

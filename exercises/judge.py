@@ -34,7 +34,7 @@ from .checker import Verdict
 from .nursery import opened
 from .scene import ELSEWHERE, IDEAS, NotYet, Raised, Scene, TookTooLong
 
-LAST = 9.0  # seconds after which the judge gives up on itself
+LAST = 25.0  # seconds after which the judge gives up on itself
 SHOWN = 14  # rows of the picture in a verdict
 PRINTED = 600  # characters of what the answer printed
 WORDS = 50_000  # characters of any text in a verdict
