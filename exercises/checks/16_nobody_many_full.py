@@ -271,7 +271,7 @@ def everybody(scene: Scene) -> None:
             then()
     work.finish(WHOLE)
     slow.reads.set()
-    got = {peer.name: work.gets(peer, MANY - len(work.left[peer.name]), LATE) for peer in peers}
+    got = {peer.name: work.gets(peer, MANY - len(work.left[peer.name])) for peer in peers}
     counts = f"Of {MANY} messages {', '.join(f'{name!r} got {len(words)}' for name, words in got.items())}."
     every = [Counter(map(repr, words)) for words in got.values()]
     due = Counter(map(repr, work.messages))

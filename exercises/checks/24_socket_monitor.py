@@ -141,7 +141,7 @@ class Peer:
     """Somebody at an endpoint, of whom `name` is true when the time is over.
 
     plot  what it does from its first handshake on, each act a PAUSE after the one before; or, for one that comes late,
-          after the beginning. A str is done to its cable, once all that was sent has passed; bytes are the first frame
+          from the first handshake of another. A str is done to its cable, once all that was sent has passed; bytes are the first frame
           of a message, which is sent once there is a subscription, and the last in the plot again and again
     """
 
@@ -177,7 +177,6 @@ class Peer:
                 self.plot = [clinic.others.pop(), *CABLE.get(story or name, ())]
         if name == "nobody" or story == "late":
             self.wire.cut()
-            self.due = clinic.began + 2 * PAUSE
 
     def look(self, now: float) -> None:
         """Do what is due."""
@@ -185,6 +184,7 @@ class Peer:
             return
         if self.monitor.poll(0):
             self.monitor.recv_multipart()
+            self.clinic.meets(now)
             self.due = min(self.due, now + PAUSE)
         if self.due > now or not self.plot:
             return
@@ -217,7 +217,7 @@ class Clinic:
     """
 
     def __init__(self, scene: Scene, *cases: tuple[str, str]) -> None:
-        self.scene, self.opened, self.began = scene, contextlib.ExitStack(), time.monotonic()
+        self.scene, self.opened, self.met = scene, contextlib.ExitStack(), False
         self.topic, self.word, *self.words = scene.words(len(cases) + 2)
         self.others = scene.random.sample([self.topic[:-1], b"x" + self.topic, self.topic.upper(), self.word], 4)
         self.seconds = round(scene.random.uniform(1.1, 1.3), 2)
@@ -230,13 +230,18 @@ class Clinic:
             call = Call((list(self.endpoints), self.topic, self.seconds))
             self.answer = self.scene.answer(call)
             self.answer.begun()
-            for peer in self.peers:
-                peer.due += time.monotonic() - self.began  # the time of who comes late begins now
             self.opened = self.opened.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
         self.opened.close()
+
+    def meets(self, now: float) -> None:
+        """A handshake. After the first, when nobody else can have been missed any more, some come late."""
+        for peer in self.peers if not self.met else ():
+            if peer.story == "late":
+                peer.due = now + 2 * PAUSE
+        self.met = True
 
     def played(self) -> bool:
         """Play until the answer has returned. Whether it has."""
