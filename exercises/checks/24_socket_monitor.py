@@ -141,8 +141,9 @@ class Peer:
     """Somebody at an endpoint, of whom `name` is true when the time is over.
 
     plot  what it does from its first handshake on, each act a PAUSE after the one before; or, for one that comes late,
-          from the first handshake of another. A str is done to its cable, once all that was sent has passed; bytes are the first frame
-          of a message, which is sent once there is a subscription, and the last in the plot again and again
+          from the first handshake of another. A str is done to its cable, once all that was sent has passed; bytes are
+          the first frame of a message, which is sent once there is a subscription, and the last in the plot again and
+          again
     """
 
     def __init__(self, clinic: "Clinic", who: str, name: str, story: str = "") -> None:
