@@ -27,7 +27,7 @@ from .shell import AT_ONCE, NEVER, WORK, Close, Core, Effect, Open, Result, Send
 
 PRIMARY, BACKUP = "tcp://127.0.0.1:5001", "tcp://127.0.0.1:5002"  # for clients
 PRIMARY_STATE, BACKUP_STATE = "tcp://127.0.0.1:5003", "tcp://127.0.0.1:5004"  # each for its peer
-INTERVAL, LIVENESS = 1.0, 2  # seconds from one word of a server to its next; silent ones until it is taken for dead
+INTERVAL, LIVENESS = 1.0, 2  # seconds from one word of a server to its next; silent ones until a request is a vote
 TIMEOUT, TRIES = 1.0, 12  # seconds that a client waits for one reply; tries at both servers together
 
 # What each trouble does to the promise that one of two answers. "Safe": one, or for a while none; "duplicated": both.
@@ -49,7 +49,7 @@ OUT, IN = "states out", "states in"  # the names of a pair's own sockets
 
 
 class State(StrEnum):
-    PRIMARY, BACKUP = "primary", "backup"  # has just begun, and waits for a word of its peer
+    PRIMARY, BACKUP = "primary", "backup"  # has just begun, and waits for a word from its peer
     ACTIVE, PASSIVE = "active", "passive"  # answers; stands by
     HALTED = "halted"  # has met its like, and says no more until an operator starts it again
 
@@ -112,7 +112,7 @@ class Pair:
         return effects
 
     def receive(self, socket: str, frames: list[bytes], now: float) -> list[Effect]:
-        """A word of the peer, a request, or what the core alone has to know. A word that is none is dropped."""
+        """A word from the peer, a request, or what the core alone has to know. A word that is none is dropped."""
         effects = self._awake(now)
         if socket == IN:
             if not effects and len(frames) == 1 and (event := HEARD.get(frames[0])):
