@@ -96,7 +96,7 @@ class Client:
         self.deadline = self.timers.next()
 
     def receive(self, socket: str, frames: list[bytes], now: float) -> Iterator[Effect]:
-        """What the caller wants, or a word of a server: whatever it is, a sign of life."""
+        """What the caller wants, or a word from a server: whatever it is, a sign of life."""
         match socket, frames:
             case "caller", [number, *body] if body:
                 self._take(number, *body)

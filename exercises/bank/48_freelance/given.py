@@ -12,7 +12,7 @@ class Loyal(Client):
 
     - the first in the order in which the servers were named, of those that are trusted;
     - if none of them is trusted, the first in the lesson's line: in it stand those that live, in the order in which
-      they were first heard; who was late goes to its end, and who was gone and is heard again enters at its end.
+      they were first heard; one that was late goes to its end, and one that was gone and is heard again enters there.
 
     Nobody is trusted at first. A server is trusted as soon as it has said PONG `trust` times while it lived; the PONG
     with which it begins to live is counted, and other words between its PONGs do not matter. A message counts as a PONG
