@@ -32,7 +32,7 @@ GUARANTEES = {
     "restart": ("duplicated", "test_a_server_that_dies_and_comes_back_answers_the_retry"),
 }
 # "Safe": answered, or TimeoutError within timeout x tries; whether the work was done is then unknown. "Duplicated":
-# answered, and the work may have been done more than once. In the textbook's words: at least once, or an error.
+# the same, and the work may have been done more than once. In the usual terms: at least once, or an error.
 # Use something else for work that must not be done twice: number the requests and let the server remember.
 
 

@@ -15,8 +15,8 @@ def ask(ctx, endpoint, question, deadline, tries):
     Send two frames, [number][question]. The number is 1 to 32 bytes of your choice. The server carries out each
     number once; if it hears the same number again, it repeats the answer it gave then. It replies [number][answer].
     Return the answer, as bytes. Every call is another question, also if it is worded like one before, and other
-    programs ask the same server. Leave no socket open, and no question behind: what is not on its way when you give
-    up, must not go out any more.
+    programs ask the same server. Leave no socket open, and no question behind: whatever has not left when you give
+    up must not leave afterwards.
     """
     with ctx.socket(zmq.REQ) as socket:
         socket.connect(endpoint)
