@@ -13,10 +13,10 @@ class Watcher:
     of that peer, whether it was asked for or not. A peer that is heard for the first time, or was gone and is heard
     again, is reported at once: Result((name, "alive")), with the name as it came.
 
-    A peer that has said nothing for `interval` seconds is sent [name][PING]; who speaks in every interval is not
-    asked. It is sent the next PING an interval after the one before, `liveness` of them in all. When it is silent for
-    one more interval after the last, it is reported: Result((name, "gone")), once, and is sent nothing more. Any word
-    ends its silence and gives it its whole liveness back. Peers do not wait for one another.
+    A peer that has said nothing for `interval` seconds is sent [name][PING]; a peer that speaks in every interval is
+    not asked. It is sent the next PING an interval after the one before, `liveness` of them in all. When it is silent
+    for one more interval after the last, it is reported: Result((name, "gone")), once, and is sent nothing more. Any
+    word ends its silence and gives it its whole liveness back. Peers do not wait for one another.
 
     The watcher itself may stand still for a while, and then a tick comes late. It does what is due to each peer once,
     and that peer's next interval begins at this tick. What has come in meanwhile is received before it, and counts.
