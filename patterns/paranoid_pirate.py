@@ -106,7 +106,7 @@ class Queue:
         self.deadline = now + self.interval
 
     def receive(self, socket: str, frames: list[bytes], now: float) -> Iterator[Effect]:
-        """A client's request, or a word of a worker. What is neither is dropped."""
+        """A client's request, or a word from a worker. What is neither is dropped."""
         worker = None
         match socket, frames:
             case "clients", [_, *rest] if b"" in rest[:-1]:
@@ -124,7 +124,7 @@ class Queue:
             worker.expiry = now + self.patience
         while self.requests and self.idle:
             name = next(iter(self.idle))
-            if self.workers[name].expiry <= now:  # the dead go first: no request is for them
+            if self.workers[name].expiry <= now:  # its time is over: no request is for it
                 self._step(name, E.SILENCE)
             elif self.requests[0][0] <= now:
                 self.requests.popleft()
@@ -158,7 +158,7 @@ class Worker:
         self.expiry = self.deadline = AT_ONCE  # no connection: to begin with, and during a pause
 
     def tick(self, now: float) -> Iterator[Effect]:
-        """A heartbeat; or we hang up, for the queue is silent; or the pause is over, and we begin anew."""
+        """A heartbeat; or we hang up, because the queue is silent; or the pause is over, and we begin anew."""
         if self.expiry == AT_ONCE and self.busy:  # one job at a time: not before it is done
             self.deadline = NEVER
         elif self.expiry == AT_ONCE:
@@ -174,7 +174,7 @@ class Worker:
             yield Send("queue", [HEARTBEAT])
 
     def receive(self, socket: str, frames: list[bytes], now: float) -> Iterator[Effect]:
-        """A word of the queue, each of which is a sign of life, or the result of our work."""
+        """A word from the queue, each of which is a sign of life, or the result of our work."""
         if socket == WORK:
             if not frames:
                 raise ValueError("work: expected a result of at least one frame, got none")
