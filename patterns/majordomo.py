@@ -147,7 +147,7 @@ class Broker:
             del self.services[name]
 
     def _forget(self, name: bytes, now: float) -> Iterator[Effect]:
-        """Forget this peer, if it is a worker. The job in its hands goes to the front of the queue."""
+        """Forget this peer, if it is a worker. The job in its hands goes to the front of the line."""
         if worker := self.workers.pop(name, None):
             service = self.services[worker.service]
             service.workers.remove(name)

@@ -15,15 +15,15 @@ def broker(ctx, endpoint, interval, limit):
     """Bind a ROUTER at `endpoint` and hand requests to workers in MDP 0.1, for ever.
 
     interval  seconds in which each worker hears something, if only HEARTBEAT; one that says nothing for five of
-              them is dead
+              them is gone
     limit     seconds that a worker has for a job, from the moment at which it was sent to it
 
     A worker whose limit is over has lost its job, whether it heartbeats or not. It is sent DISCONNECT, without
     waiting for the next heartbeat to be due, and is forgotten. Its job goes to another worker of the service, before
     all requests that wait; until there is one, it waits as they do. A reply that comes after that is passed on to
-    nobody, and the answer to it is DISCONNECT. A dead worker is forgotten, too, and its job goes the same way.
+    nobody, and the answer to it is DISCONNECT. A worker that is gone is forgotten, too, and its job goes the same way.
     Limits are for jobs: a worker without one is not hung up on, and a request waits for a worker for longer than the
-    limit, for a minute at least. What else a peer may do wrong is not asked here.
+    limit, for a minute at least. Nothing else that a peer may do wrong matters here.
 
     Frames, behind the routing id that a ROUTER sees. A client, both ways: [""]["MDPC01"][service][body, 1 or more].
     A worker: [""]["MDPW01"] and [1 READY][service], [2 REQUEST][client][""][body], [3 REPLY][client][""][body],
