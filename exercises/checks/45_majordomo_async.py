@@ -159,7 +159,7 @@ class Host:
                 self.missing(number, f"{title} came, and {self.title(number)} did not come again")
         happened = f"The window was {self.window}, and {len(alive)} requests were under way"
         if self.noised:
-            self.blame(NOISE, f"{happened}, for the broker had said something that is no part of a reply.")
+            self.blame(NOISE, f"{happened}, because the broker had said something that is no part of a reply.")
         self.blame(MANY, f"{happened}.")
 
     def missing(self, number: int, happened: str) -> NoReturn:
