@@ -21,7 +21,7 @@ HINTS = (
     "more than half: its own time is over with the earliest of the latest that it needs. Look at that first thing in "
     "`tick` and in `receive`, and let the deadline be no later.",
     "Sort the times up to which the peers are present: in a group of `n` the one that counts is the `n // 2`-th from "
-    "the end. Keep the time of the next heartbeat apart from it, for a HERE moves the one and not the other.",
+    "the end. Keep the time of the next heartbeat apart from it, because a HERE moves the one and not the other.",
 )
 VARIANT = "let a leader that is about to be shut down say so, so that nobody has to wait for its silence."
 LIMIT = "a process that is frozen after it has looked at the clock still sends what it was about to send."
