@@ -9,7 +9,7 @@
     python -m patterns.kill_signal client tea milk && python -m patterns.kill_signal stop
 
 Frames: [TASK][task] or [STOP] is answered [ACCEPTED][how many so far] or [REFUSED]; inside go [number][task],
-[number][result] and [KILL]. SIGTERM says the same as STOP, in a main thread: `play.py` uses another, hence `stop`.
+[number][result] and [KILL]. To a foreman in a main thread SIGTERM says the same as STOP.
 Left out: to give what a dead worker had to another; a line with an end; half-open connections; a worker that leaves,
 or comes when the last has gone.
 Copy alone; from the shell with `play.py`. Source: the ZeroMQ Guide, chapter 2, "Handling Errors and ETERM".
@@ -56,10 +56,9 @@ def upper(task: bytes) -> bytes:
 
 @contextmanager
 def told(*signals: int) -> Iterator[int]:
-    """A file descriptor, for a poller, that can be read from the moment on at which one of these signals comes.
+    """A file descriptor, for a poller, that is readable from the moment on at which one of these signals comes.
 
-    Only a main thread is told; in another the descriptor stays silent. Who handled the signals before does so again
-    afterwards.
+    Only a main thread is told; in another the descriptor stays silent. The previous handlers are restored afterwards.
     """
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
@@ -151,7 +150,7 @@ def foreman(
             if stopped and not over:
                 over, quiet = True, time.monotonic()
             if ending in ready:
-                poller.unregister(ending)  # it can be read from now on
+                poller.unregister(ending)  # it stays readable
         _send_home(kill, patience, some=bool(done))
     if missing := [str(number) for number in range(1, accepted + 1) if number not in done]:
         raise TimeoutError(f"{len(missing)} of {accepted} tasks have no result: {', '.join(missing)}")
@@ -166,7 +165,7 @@ def _left(until: float) -> int:
 def _send_home(kill: "zmq.Socket[bytes]", patience: float, some: bool) -> None:
     """Answer every subscription, old ones and new, with a KILL, until the last of the workers has gone.
 
-    some  whether there are any: a result may overtake the subscription of who did the work
+    some  whether there are any: a result may overtake the subscription of the worker that did it
     """
     there, until = 0, time.monotonic() + patience
     while kill.poll(0) or ((there or some) and time.monotonic() < until):

@@ -7,7 +7,8 @@
 A role's endpoints and its parameters with a plain default are options; what only Python can give keeps its default.
 Addresses that it binds go to stderr, what it returns to stdout, a list one item a line. Exit codes: 0 done, or ended
 by Ctrl-C or SIGTERM; 1 it raised TimeoutError or ValueError, or its address cannot be had; 2 unusable arguments.
-Without CURVE nothing leaves this machine unless `--open` is given. Copy with `stage.py` and what goes with it.
+A role runs in the main thread, so it may handle SIGTERM itself; then that no longer ends it, but Ctrl-C does.
+Without CURVE nothing leaves this machine unless `--open` is given. Copy with `_role.py`.
 """
 
 import argparse
@@ -15,9 +16,11 @@ import inspect
 import os
 import re
 import signal
+import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
@@ -25,11 +28,10 @@ from typing import Any, NoReturn
 import zmq
 import zmq.asyncio
 
-from ._role import LINGER
-from .stage import Actor
+from ._role import DEADLINE, LINGER, Run
 
 END = 1.5  # seconds that a role has to end in; then it is broken off
-TICK = 0.1  # seconds between two looks for a signal
+TICK = 0.1  # seconds that are left for the last step at least
 TYPES: dict[str, Callable[[str], Any]] = {"str": str, "bytes": str.encode, "int": int, "float": float}
 LOCAL = re.compile(r"(ipc|inproc)://.+|\w+://([^;]*;)?(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:[^:;]*)?")
 
@@ -81,35 +83,55 @@ class Context(zmq.Context[Any]):
 def play(*roles: Callable[..., Any]) -> NoReturn:
     """Play the one of `roles` that the command line asks for, and exit."""
     options = vars(parser(*roles).parse_args())
-    role, context, signals = options.pop("the role"), Context(), list[int]()
+    role, context = options.pop("the role"), Context()
     context.open, context.linger = options.pop("open"), LINGER
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: signals.append(number))
     bound = inspect.signature(role).bind_partial(context)
     bound.arguments.update(options)
     bound.apply_defaults()
-    actor = Actor(role.__name__, partial(role, **bound.kwargs), context, bound.args[1:])
-    code = 0
-    try:
-        while not actor.join(TICK) and not signals:
-            pass
-        result = None if signals else actor.result()
-        for item in result if isinstance(result, list) else [] if result is None else [result]:
-            print(item.decode(errors="backslashreplace") if isinstance(item, bytes) else item, flush=True)
-    except (TimeoutError, ValueError, zmq.ZMQError) as error:
-        if isinstance(error, zmq.ZMQError) and error.errno == zmq.EFSM:  # the role itself is wrong: show where
-            raise
-        print(f"{actor.name}: {error}", file=sys.stderr)
-        code = 1
-    finally:
+    run, name, code = Run(partial(role, **bound.kwargs), context, bound.args[1:]), role.__name__, 0
+    asked, over = threading.Event(), threading.Event()
+    wakes, woken = socket.socketpair()
+    wakes.setblocking(False)
+
+    def end() -> None:
+        woken.recv(1)  # by a signal, or because the role is over
         until = time.monotonic() + END
-        actor.stop()
+        asked.set()
+        run.cancel()
+        if run.asynchronous:  # its Context must not go before its loop has
+            over.wait(DEADLINE / 2)
         term = threading.Thread(target=context.term, daemon=True)
         term.start()
         term.join(max(TICK, until - time.monotonic()))
-        if term.is_alive():
-            print(f"{actor.name} was busy and has been broken off", file=sys.stderr, flush=True)
+        if term.is_alive() or not over.wait(max(TICK, until - time.monotonic())):
+            print(f"{name} was busy and has been broken off", file=sys.stderr, flush=True)
             os._exit(code)
+
+    ending = threading.Thread(target=end, daemon=True)
+    with wakes, woken:
+        for number in (signal.SIGINT, signal.SIGTERM):  # they send, too: a role may have the wakeup to itself
+            signal.signal(number, lambda *_: wakes.send(b"\0"))
+        signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+        ending.start()
+        try:
+            result = run()
+            for item in result if isinstance(result, list) else [] if result is None else [result]:
+                print(item.decode(errors="backslashreplace") if isinstance(item, bytes) else item, flush=True)
+        except Exception as error:
+            traceback.clear_frames(error.__traceback__)  # a socket held by a frame would hold up the end
+            if not asked.is_set():
+                mistake = getattr(error, "errno", None) == zmq.EFSM  # the role itself is wrong: show where
+                if mistake or not isinstance(error, TimeoutError | ValueError | zmq.ZMQError):
+                    raise
+                print(f"{name}: {error}", file=sys.stderr)
+                code = 1
+        finally:
+            over.set()
+            wakes.send(b"\0")
+            ending.join()
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
 
 

@@ -20,6 +20,7 @@ from sockets import (
     bound_to,
     curve,
     ended,
+    ends_on_ctrl_c,
     guarantees_hold,
     is_stuck,
     shell,
@@ -323,3 +324,20 @@ def test_from_the_shell_stop_ends_everybody() -> None:
                 assert ended(asks) == (0, "ACCEPTED 2\n", "")
             assert ended(role) == (0, "TEA\nMILK\n", "")
             assert ended(works) == (0, "2\n", "")
+
+
+@signals
+def test_from_the_shell_sigterm_drains_and_ctrl_c_does_not() -> None:
+    words = [word for name in ENDS for word in (f"--{name}", "tcp://127.0.0.1:0")]
+    with shell("kill_signal", "foreman", *words) as role, shell("kill_signal", "foreman", *words) as other:
+        results, control, tasks, intake = bound_to(role, 4)
+        for door in intake, bound_to(other, 4)[-1]:
+            with shell("kill_signal", "client", "tea", "--intake", door) as asks:
+                assert ended(asks) == (0, "ACCEPTED 1\n", "")
+        role.terminate()
+        where = ["--tasks", tasks, "--results", results, "--control", control]
+        with shell("kill_signal", "worker", *where) as works:
+            assert ended(works) == (0, "1\n", "")
+        assert ended(role) == (0, "TEA\n", "")
+        other.terminate()
+        ends_on_ctrl_c(other)

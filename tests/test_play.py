@@ -139,6 +139,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         return end.value.code
 
     yield run
+    assert signal.set_wakeup_fd(-1) == -1
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -325,7 +326,7 @@ def test_the_package_lists_the_recipes_that_can_be_run(capsys: Out) -> None:
 
 PROGRAM = '''
 """Roles to be ended."""
-import asyncio, threading, time, zmq
+import asyncio, signal, socket, threading, time, zmq
 from patterns.play import play
 
 def echo(ctx, endpoint="tcp://127.0.0.1:*"):
@@ -364,7 +365,25 @@ async def stubborn(ctx, endpoint="tcp://127.0.0.1:*"):
             except asyncio.CancelledError:
                 pass
 
-play(echo, echo_async, unheard, busy, stubborn)
+def drains(ctx, endpoint="tcp://127.0.0.1:*"):
+    "It goes on after SIGTERM until it is told to end, as a role that has its own wakeup for signals."
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    with ours, theirs, ctx.socket(zmq.REP) as rep:
+        before = signal.signal(signal.SIGTERM, lambda *_: None)
+        wakes = signal.set_wakeup_fd(theirs.fileno())
+        rep.bind(endpoint)
+        poller = zmq.Poller()
+        poller.register(rep, zmq.POLLIN)
+        poller.register(ours, zmq.POLLIN)
+        while ours.fileno() not in dict(poller.poll()):
+            rep.send(rep.recv())
+        signal.set_wakeup_fd(wakes)
+        signal.signal(signal.SIGTERM, before)
+        rep.recv()
+        rep.send(b"the last")
+
+play(echo, echo_async, unheard, busy, stubborn, drains)
 '''
 
 
@@ -436,3 +455,30 @@ def test_a_signal_breaks_off_a_role_that_sleeps_and_an_async_one_that_will_not_g
         more, err = stubborn.end()
         assert seconds + more < 2
         assert err == "stubborn was busy and has been broken off\n"
+
+
+def ask(endpoint: str) -> bytes:
+    with zmq.Context() as ctx, ctx.socket(zmq.REQ) as req:
+        req.linger, req.rcvtimeo = 0, int(WAIT * 1000)
+        req.connect(endpoint)
+        req.send(b"hello")
+        return req.recv()
+
+
+@signals
+def test_a_role_that_handles_sigterm_goes_on_and_ends_by_itself() -> None:
+    with Program("drains") as program:
+        assert ask(program.endpoint) == b"hello"
+        program.process.send_signal(signal.SIGTERM)
+        assert ask(program.endpoint) == b"the last"
+        assert program.end()[1] == ""
+
+
+@signals
+@pytest.mark.parametrize("first", [[], [signal.SIGTERM]], ids=["before SIGTERM", "after SIGTERM"])
+def test_ctrl_c_ends_a_role_that_handles_sigterm(first: list[int]) -> None:
+    with Program("drains") as program:
+        assert ask(program.endpoint) == b"hello"
+        seconds, err = program.end(*first, signal.SIGINT)
+        assert seconds < 2
+        assert err == ""
