@@ -27,7 +27,7 @@ from diagrams.recording import Recording
 from patterns.shell import Open, Result, run
 from patterns.stage import DEADLINE, LINGER, Stage, StageError
 
-WAIT = 10.0  # seconds: the bound of every wait
+WAIT = 20.0  # seconds: the bound of every wait
 SHORT = 0.3  # seconds: the deadline of a stage with roles that do not end
 KINDS = {"plain": lambda: zmq.Context(), "tracing": lambda: trace.Context(Recording())}
 
