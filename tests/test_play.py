@@ -22,7 +22,7 @@ from patterns.play import LOCAL, Context, parser, play
 from patterns.stage import Actor
 
 ANY = "tcp://127.0.0.1:*"
-WAIT = 10.0  # seconds for what has to come
+WAIT = 20.0  # seconds for what has to come
 signals = pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process here")
 
 Out = pytest.CaptureFixture[str]

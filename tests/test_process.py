@@ -30,7 +30,7 @@ from patterns.process import Process
 from patterns.stage import Stage
 
 ROOT = Path(__file__).parent.parent
-WAIT = 10_000  # milliseconds: the bound of every wait
+WAIT = 20_000  # milliseconds: the bound of every wait
 
 
 # -- roles: their source is sent, so they stand alone ---------------------------------------------------------

@@ -42,7 +42,7 @@ from patterns.shell import (
 )
 from patterns.stage import Actor, Stage
 
-WAIT = 10.0  # seconds: the bound of every wait
+WAIT = 20.0  # seconds: the bound of every wait
 MS = int(WAIT * 1000)
 HOUR = 3600.0
 

@@ -36,7 +36,7 @@ from patterns.shell import (
 from patterns.simulation import Network
 from patterns.stage import Stage
 
-WAIT = 10.0  # seconds: the bound of every wait
+WAIT = 20.0  # seconds: the bound of every wait
 HOUR = 3600.0
 SERVER = "tcp://server"
 SEEDS = range(20)

@@ -22,7 +22,7 @@ import zmq.asyncio
 from diagrams import trace
 from diagrams.recording import LARGE, Event, Large, Recording
 
-WAIT = 5000  # milliseconds
+WAIT = 20_000  # milliseconds
 STYLES = ["blocking", "asyncio"]
 
 
