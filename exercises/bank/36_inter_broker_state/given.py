@@ -26,7 +26,7 @@ class Listener:
 
     The broker itself may stand still for a while; then a tick comes late, and who is gone by then is reported gone
     and not stale. What has come in meanwhile is received before that tick, and counts from then: only ticks report
-    that somebody is stale or gone. (Of one whose time is over, nothing comes before that tick but news of another
+    that somebody is stale or gone. (From one whose time is over, all that comes before that tick is news of another
     capacity.) Messages that are no words change nothing, and do not end the core.
 
     Whoever plays this core calls tick(now) first, and again when `now` has reached `deadline`, and
