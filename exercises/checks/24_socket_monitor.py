@@ -285,7 +285,8 @@ class Clinic:
             raise NotYet(ORDER, f"Each name was right for another endpoint: {happened}.")
         if seconds < self.seconds * SHORT:
             raise NotYet(EARLY, f"It had {self.seconds:g} s, and returned after {seconds:.2f} s: {happened}.")
-        raise NotYet(label, f"{happened[0].upper()}{happened[1:]}.")
+        shown = self.scene.first("send", wrong[0][0].who)
+        raise NotYet(label, f"{happened[0].upper()}{happened[1:]}.", shown)
 
     def _told(self, peer: Peer) -> str:
         return f"{peer.name!r}" + {
