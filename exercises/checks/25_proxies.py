@@ -22,7 +22,7 @@ HINTS = (
 )
 VARIANT = "let PAUSE have a second frame, a topic, and hold back only the messages that begin with it."
 LIMIT = "what it holds back is in its memory, and goes with it when it dies."
-WHY = "in a pause a topic is cancelled for which messages wait. Which socket drops them afterwards?"
+WHY = "In a pause, a topic for which messages wait is cancelled. Which socket drops them afterwards?"
 
 EVERYTHING = "the publishers were asked for everything"
 UNASKED = "a subscription did not reach a publisher"

@@ -22,7 +22,7 @@ def forwarder(ctx, publishers, subscribers, control):
                however many frames it has. Subscriptions do not count, nor does what still waits
     any other  answer b"what?", and nothing changes
 
-    Who pauses twice has one pause. In a pause subscriptions and cancellations go on as ever, and every
+    Two PAUSEs in a row make one pause. In a pause subscriptions and cancellations go on as ever, and every
     command is answered at once. Nothing may be lost: up to 500 messages may come in a pause, or wait
     for one slow subscriber; the publishers have no room of their own, and a socket of your Context has
     room for 100 unless you change that. Where there is nothing to do but to wait, wait, and do not
