@@ -26,7 +26,7 @@ HINTS = (
 )
 VARIANT = "return as soon as more than half of the servers have given the same answer, and cancel the others."
 LIMIT = "an answer that comes in the moment of the deadline may be left out, although its server has worked for it."
-WHY = "what would the loop have to do if the servers were a thousand, and where in your code does that stand?"
+WHY = "What would the loop have to do if the servers were a thousand, and where in your code does that stand?"
 
 UNASKED = "a server was not asked"
 FRAMES = "a server got something other than the question"
