@@ -39,10 +39,11 @@ GUARANTEES = {
     "slow": ("lost", "test_who_is_slower_than_the_history_is_told_what_it_will_never_get"),
     "restart": ("lost", "test_what_a_restarted_publisher_has_forgotten_is_told_as_gone"),
 }
-# In the textbook's words: exactly once and in order, or an honest hole; reliable multicast by negative acknowledgement.
-# "Lost" is never silent: a Gone stands in the place of what will not come. No two lives of a publisher use one number,
-# because each counts on from its clock, in nanoseconds. Use something else where nothing may be lost at all (a log on
-# disk, with acknowledgements), or where only the newest value counts (`last_value_cache`, `clone`).
+# In the textbook's words: exactly once and in order, or an honest gap; reliable multicast by negative acknowledgement.
+# A Gone stands in the place of what is lost. No two lives of a publisher use one number, because each counts on from
+# its clock, in nanoseconds. Only where that was put back is something lost in silence: what the new life published
+# before it was first heard. Use something else where nothing may be lost at all (a log on disk, with acknowledgements),
+# or where only the newest value counts (`last_value_cache`, `clone`).
 
 Context = zmq.Context[Any]
 

@@ -18,38 +18,38 @@ HINTS = (
     "Two things are to be remembered, and they are not the same: up to which number the stream has spoken, and which "
     "of the numbers up to there have not come. What does each kind of word do to the two?",
     "Keep the missing numbers in a set. A word of the stream puts in what it has skipped; a message from the history "
-    "takes its number out and is given; GONE takes out all that are below the oldest, and tells them.",
+    "takes its number out and is given; GONE takes out all that are below the oldest, and reports them.",
     "The history may be ahead of the stream: a number above what the stream has said is given, too, and remembered "
     "until the stream gets there, so that it is neither given again nor missed. After every word: if something is "
     "missing and no request is under way, ask for min(missing) up to the last number that follows without a break.",
 )
 VARIANT = "remember a list of ranges instead of a set of numbers: what does a restart cost now?"
 LIMIT = "a request whose answer is lost is never repeated: the core has no patience, and no deadline."
-WHY = "why does a message that came before its time have to be remembered, when it has been given already?"
+WHY = "Why does a message that came before its time have to be remembered, when it has been given already?"
 
-HELD = "a message was not given at once, for others before it were missing"
+HELD = "a message was not given at once, because others before it were missing"
 DROPPED = "a message that had come was not given"
 UNGIVEN = "a message from the history was not given"
 EMPTY = "an empty payload was taken for a beat"
 BEAT = "a beat was given as a message"
 TWICE = "a message was given twice"
-INVENTED = "a message was given that nobody had published"
+INVENTED = "a message that nobody had published was given"
 OTHER = "a word of another topic was taken for one of ours"
 NO_RESULT = "a result was neither a message nor a range that is gone"
-GAP = "a hole was not asked for"
-LAST = "a hole that only a beat showed was not asked for"
+GAP = "a gap was not asked for"
+LAST = "a gap that only a beat showed was not asked for"
 REST = "what an answer had left out was not asked for"
-LATER = "a hole that opened while a request was under way was not asked for"
+LATER = "a gap that opened while a request was under way was not asked for"
 MANY = "a second request was made before the first was answered"
-HAD = "numbers were asked for that had come"
-FUTURE = "numbers were asked for that the stream had not reached"
-BEFORE = "numbers were asked for from before its beginning"
-FORGOTTEN = "numbers were asked for that were gone"
+HAD = "numbers that had come were asked for"
+FUTURE = "numbers that the stream had not reached were asked for"
+BEFORE = "numbers from before its beginning were asked for"
+FORGOTTEN = "numbers that were gone were asked for"
 FRAMES = "a request had other frames than it should"
-SILENT = "what is gone was not told"
-NOT_GONE = "a number was told as gone that had come"
-STILL = "a number was told as gone that could still come"
-AGAIN = "a number was told as gone twice"
+SILENT = "what is gone was not reported"
+NOT_GONE = "a number that had come was reported as gone"
+STILL = "a number that could still come was reported as gone"
+AGAIN = "a number was reported as gone twice"
 UNHEARD = "the stream was not subscribed to"
 ENDS = "another socket was opened than a SUB and a DEALER at their endpoints"
 
@@ -68,7 +68,7 @@ LABELS = {
     REST: "does an answer hold all that you have asked for?",
     LATER: "what do you look at when an answer has come?",
     MANY: "how do you know that a request is under way?",
-    HAD: "which of the numbers between the lowest and the highest missing one have come meanwhile?",
+    HAD: "when is a number that has just come taken off what is missing?",
     FUTURE: "up to which number has the stream spoken?",
     BEFORE: "of which numbers does your first word say that you need not have them?",
     FORGOTTEN: "what has GONE told you of the numbers below the oldest?",
@@ -76,7 +76,7 @@ LABELS = {
     SILENT: "which numbers will never come, once nothing below the oldest is kept?",
     NOT_GONE: "which of the numbers below the oldest have you had already?",
     STILL: "by which number is the oldest, and by which the stream's last word, that you know of?",
-    AGAIN: "what becomes of a missing number once you have told that it is gone?",
+    AGAIN: "what becomes of a missing number once you have reported it as gone?",
     UNHEARD: "what does a SUB hear that has subscribed to nothing?",
     ENDS: "which type does a socket need that hears a stream, and which one that asks?",
     NOT_LATER: "when does this core have anything to do that no message calls for?",
@@ -100,7 +100,7 @@ class Life(Clock):
         self.sent: dict[int, bytes] = {}  # number: payload, of all that was published
         self.heard = -1  # up to where the stream has spoken
         self.brought, self.given = set[int](), set[int]()
-        self.dead, self.gone = set[int](), set[int]()  # what GONE has spoken of, and what has been told as gone
+        self.dead, self.gone = set[int](), set[int]()  # what GONE has spoken of, and what has been reported as gone
         self.begin, self.oldest = 0, 0  # the first number that matters, and the oldest that is kept
         self._asked: list[tuple[int, int]] = []  # what is under way
         self._why = GAP  # what it means if it does not ask
@@ -205,12 +205,12 @@ class Life(Clock):
         self._event = self.write(ENTRY, "receive", receiver, shown, "publisher", sender)
         self.receive(next(name for name, which in self._open.items() if which == socket), frames)
         for number in sorted(set(numbers) - self.given):
-            hole = any(k < number for k in self.missing())
-            label = HELD if hole else UNGIVEN if socket == "history" else DROPPED
+            gap = any(k < number for k in self.missing())
+            label = HELD if gap else UNGIVEN if socket == "history" else DROPPED
             label = EMPTY if not self.sent[number] else label
             raise NotYet(label, f"Message {number} had come at {self.now:.2f} s, and was not given.", self._event)
         if untold := sorted(self.dead - self.gone):
-            raise NotYet(SILENT, f"At {self.now:.2f} s you had not told that {_range(untold)} is gone.", self._event)
+            raise NotYet(SILENT, f"At {self.now:.2f} s you had not reported {_range(untold)} as gone.", self._event)
 
     def effect(self, kind: str, *what: Any) -> None:
         which = self._open.get(what[0], "") if kind != "result" else ""
@@ -277,7 +277,7 @@ class Life(Clock):
         self.given.add(number)
 
     def _gone(self, first: int, last: int) -> None:
-        happened = f"At {self.now:.2f} s you told that {first} to {last} is gone"
+        happened = f"At {self.now:.2f} s you reported {first} to {last} as gone"
         if first < self.begin or last > self.heard:
             known = f"from your first word to the stream's last, it is about {self.begin} … {self.heard}"
             raise NotYet(STILL, f"{happened}; {known}.", self._event)
@@ -313,8 +313,8 @@ def _life(scene: Scene) -> Iterator[Life]:
         life.end()
 
 
-def holes(scene: Scene) -> None:
-    """holes in the middle, at the end, and while others are being filled"""
+def gaps(scene: Scene) -> None:
+    """gaps in the middle, at the end, and while others are being filled"""
     with _life(scene) as it:
         it.say()
         it.say()
@@ -424,4 +424,4 @@ def fair_weather(scene: Scene) -> None:
 
 
 TRY = fair_weather
-SCENES = (holes, a_beat_first, gone, ahead)
+SCENES = (gaps, a_beat_first, gone, ahead)

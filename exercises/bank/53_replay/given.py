@@ -8,13 +8,13 @@ from patterns.shell import AT_ONCE, NEVER, Open, Result, Send, Subscribe
 
 
 class Subscriber:
-    """The core of an alarm panel that follows one topic and holds nothing back. It is to hold to this:
+    """The core of an alarm panel that follows one topic and holds nothing back. Its contract:
 
     The stream comes in on a SUB "stream": a message is [topic][number][payload], a beat [topic][last number]. A number
-    is 8 bytes, the high one first; each message has the next one, but a publisher that was restarted counts on from a
-    few thousand above. Words of topics that only begin like ours come in, too, and are none of ours. The panel begins
-    with the first word that it hears: what was before that is not missing. A number is missing when the stream has
-    reached it, it has not come, and is not gone.
+    is 8 bytes, most significant byte first; each message has the next one, but a publisher that was restarted counts on
+    from a few thousand above. Words of topics that only begin like ours come in, too, and are none of ours. The panel
+    begins with the first word that it hears: what was before that is not missing. A number is missing when the stream
+    has reached it, it has not come, and is not gone.
 
     [REPLAY][topic][first][last] on a DEALER "history" asks for missing numbers, from first up to last. While something
     is missing, one request is under way, never two; it asks for none that has come, is gone, or lies above what
@@ -27,10 +27,10 @@ class Subscriber:
     each number only once, although it may come twice. Give Result(Gone(first, last)) for what will never come, at once,
     each number in one of them, and no number in them that has come.
 
-    On the DEALER nothing is lost, and each request is answered in its turn, if late. Whoever plays this core calls
-    tick(now) first, and again when `now` has reached `deadline`, and receive(socket, frames, now) for every message.
-    Both return a list of effects. After a tick the deadline lies later than `now`: it is the time of what is to be done
-    next, NEVER if there is nothing.
+    On the DEALER nothing is lost, and each request is answered in its turn, if late. The shell calls tick(now) first,
+    and again when `now` has reached `deadline`, and receive(socket, frames, now) for every message. Both return a list
+    of effects. After a tick the deadline lies later than `now`: it is the time of what is to be done next, NEVER if
+    there is nothing.
     """
 
     def __init__(self, topic, stream, history):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: a message was not given at once, for others before it were missing.
+# Not yet: a message was not given at once, because others before it were missing.
 
 from patterns import replay
 

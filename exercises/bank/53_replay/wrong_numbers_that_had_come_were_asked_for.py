@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: numbers were asked for that the stream had not reached.
+# Not yet: numbers that had come were asked for.
 
 import zmq
 
@@ -71,7 +71,7 @@ class Subscriber:
         if self.asking or not self.missing:
             return []
         self.asking = True
-        ends = (number.to_bytes(8) for number in (min(self.missing), 2**64 - 1))
+        ends = (number.to_bytes(8) for number in (min(self.missing), max(self.missing)))
         return [Send("history", [b"REPLAY", self.topic, *ends])]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: what is gone was not told.
+# Not yet: a number was reported as gone twice.
 
 import zmq
 
@@ -56,6 +56,7 @@ class Subscriber:
         while self.missing and min(self.missing) < oldest:
             first, last = self.run()
             last = min(last, oldest - 1)
+            effects += [Result(Gone(first, last))] * 2
             self.missing -= set(range(first, last + 1))
         return effects
 

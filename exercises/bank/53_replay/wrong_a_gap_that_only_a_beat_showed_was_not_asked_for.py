@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: numbers were asked for that had come.
+# Not yet: a gap that only a beat showed was not asked for.
 
 import zmq
 
@@ -37,6 +37,8 @@ class Subscriber:
     def word(self, number, payload):
         if self.heard is None:
             self.heard = number - len(payload)
+        if not payload:
+            return []
         self.missing |= set(range(self.heard + 1, number + 1)) - self.early
         self.early = {early for early in self.early if early > number}
         self.heard = number
@@ -71,7 +73,7 @@ class Subscriber:
         if self.asking or not self.missing:
             return []
         self.asking = True
-        ends = (number.to_bytes(8) for number in (min(self.missing), max(self.missing)))
+        ends = (number.to_bytes(8) for number in self.run())
         return [Send("history", [b"REPLAY", self.topic, *ends])]
 
 
