@@ -48,6 +48,7 @@ ALIKE = "what only begins like a copy was taken for one"
 FORM = "a message of another form was taken for a copy"
 NOTHING = "an answer without a question ended it"
 ODD = "a message that is no copy ended it"
+LATE = "an entry came late"
 FRAMES = "an entry had other frames than were asked for"
 SPUN = "it did not sleep while it waited"
 
@@ -76,6 +77,7 @@ LABELS = {
     FORM: "how many frames has a copy?",
     NOTHING: "which question is it that belongs to this answer, and what if there is none?",
     ODD: "what do you know of a message before you take it apart?",
+    LATE: "what does your function do between the moment when an entry falls due and its entry?",
     FRAMES: "which frames make an entry, and in which order?",
     SPUN: "what does your function do as long as no copy comes?",
     ENDLESS: "what does your function do with zmq.ContextTerminated?",
@@ -83,6 +85,7 @@ LABELS = {
 LONG = 30.0  # seconds of patience where nobody is to lose it
 CLOCK = 3  # milliseconds by which rounding, and two clocks, may differ
 SILENCE = 1.2  # seconds after its patience within which a question has to be given up
+PROMPT = 0.15  # seconds within which an entry comes that is due: one of several at least, on a busy machine
 AT_ONCE = 0.1  # seconds in which an entry comes that is made too early
 QUIET = 0.2  # seconds in which nothing passes
 NAMES = ("Ann", "Bob", "Carl", "Dora", "Eve", "Finn", "Gus", "Ida")
@@ -117,6 +120,7 @@ class Queue(Table):
         self.names = [name.encode() for name in scene.random.sample(NAMES, 3)]
         self.engines = [b"engine-%d" % n for n in scene.random.sample(range(20), 3)]
         self.texts = iter(scene.words(40))
+        self.late = list[float]()  # how long after it was due each entry came, in seconds
 
     def __enter__(self) -> Self:
         """Return when the answer has subscribed to both ways."""
@@ -173,6 +177,7 @@ class Queue(Table):
         if not entry:
             self.missing(question, nothing or mixed, mixed)
         self.judge(entry, question, mixed)
+        self.late.append(came - sent)
         if since:
             self.timed(entry, 1000 * (sent - since) - CLOCK, 1000 * (came - question.at) + CLOCK)
         self.open.remove(question)
@@ -229,7 +234,13 @@ class Queue(Table):
             self.blame(HASTY, happened)
         if entry[3]:
             self.blame(EMPTY, happened)
+        self.late.append(waited - self.patience)
         self.open.remove(question)
+
+    def prompt(self) -> None:
+        """Whether entries came when they were due. A busy machine holds up some of them, a function that waits all."""
+        if min(self.late) > PROMPT:
+            self.blame(LATE, f"Of {len(self.late)} entries none came within {min(self.late):.2f} s after it was due.")
 
 
 def alone(scene: Scene) -> None:
@@ -270,6 +281,7 @@ def open_questions(scene: Scene) -> None:
         mine, yours = queue.ask(0, 0, 3), queue.ask(1, 0, 3)
         queue.answered(mine, CLIENTS)
         queue.answered(yours, CLIENTS)
+        queue.prompt()
 
 
 def questions_without_an_answer(scene: Scene) -> None:
@@ -305,6 +317,7 @@ def questions_without_an_answer(scene: Scene) -> None:
             if not (entry := queue.entry(patience + SILENCE)):
                 _never(queue, question, NEXT)
             queue.given_up(question, entry)
+        queue.prompt()
 
 
 def _never(queue: Queue, lost: Question, label: str) -> NoReturn:
@@ -328,7 +341,7 @@ def strangers(scene: Scene) -> None:
             NOTHING: [(b"out", *back, *end)],
             ODD: [(b"in",), (b"out", nobody.client), (b"in", *there), (b"out", *back, nobody.number), (b"info", b"1")],
             FORM: [(b"in", *there, *end, b"more"), (b"out", *back, *end)],
-            ALIKE: [(b"intask", *there, *end), (b"outtask", *back, *end)],
+            ALIKE: [(b"intask", *there, *end), (b"outtask", *back, *end), (b"out", *back, *end)],
         }
         for label, messages in told.items():
             for frames in messages:
