@@ -56,7 +56,7 @@ WAITED = "it waited at one socket while another had something"
 OTHER = "the reply is another than the contract names"
 
 LABELS = {
-    ONE: "how often may one socket be bound and connected?",
+    ONE: "who are you in that line, and how often may one socket be bound and connected?",
     SIDE: "which word of a line says who binds, and is it you?",
     OTHERS: "which programs does that line name, and are you among them?",
     UNOPENED: "which lines of the list are yours, and what has become of each?",
@@ -199,13 +199,13 @@ class Desk(Table):
         self.alive()
         name, binds, _, endpoint = self.lines[peer]
         due, wrong = ("bind", "connect") if binds == ENTRY else ("connect", "bind")
-        line = self.places.index(self.lines[peer]) + 1
+        line = self.lines[peer][:3]
         if event := self.scene.joined(wrong, endpoint):
-            raise NotYet(SIDE, f"Line {line} of the list asked it to {due}. {happened}", event)
+            raise NotYet(SIDE, f"The line {line} asked it to {due}. {happened}", event)
         if not self.scene.joined(due, endpoint):
             others = [e for n, _, _, e in self.places if n == name]
             some = any(self.scene.joined(how, *others) for how in ("bind", "connect"))
-            raise NotYet(ONE if some else UNOPENED, f"Line {line} of the list asked it to {due}. {happened}")
+            raise NotYet(ONE if some else UNOPENED, f"The line {line} asked it to {due}. {happened}")
         self.blame(label, happened, peer)
 
     def measure(self, sensor: Client, *reading: bytes) -> None:
