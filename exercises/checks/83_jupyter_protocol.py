@@ -28,7 +28,7 @@ HINTS = (
 )
 VARIANT = "let the welcome be followed by a status that says whether the kernel is busy, for whoever comes late."
 LIMIT = "an output that is published while a front end's connection is broken is gone, and nobody is told."
-WHY = "Ann hears Bob's welcome as well. Why may she take it for her own?"
+WHY = "Ada hears Bea's welcome as well. Why may she take it for her own?"
 
 NOBODY = "nobody was welcomed"
 FIRST = "only the first front end was welcomed"
@@ -230,82 +230,82 @@ def _shown(frames: Frames) -> str:
 def alone(scene: Scene) -> None:
     """one front end"""
     with Desk(scene) as desk:
-        ann = FrontEnd(desk, "Ann")
-        welcome = bool(ann.news(ann.sub))
+        ada = FrontEnd(desk, "Ada")
+        welcome = bool(ada.news(ada.sub))
         if not welcome:
-            scene.recording.note("Ann", "nobody welcomes her")
-        ann.asks("execute_request", code="tea")
-        ann.news(ann.socket)
+            scene.recording.note("Ada", "nobody welcomes her")
+        ada.asks("execute_request", code="tea")
+        ada.news(ada.socket)
         with contextlib.suppress(TimeoutError):  # so that the picture is the same each time
             scene.recording.wait("send", ENTRY, count=5 + welcome, timeout=1.0)
         for _ in range(4 * welcome):
-            ann.news(ann.sub)
+            ada.news(ada.sub)
 
 
 def one_that_asks_when_it_is_welcome(scene: Scene) -> None:
     """a front end that asks when it is welcome"""
     with Desk(scene) as desk:
-        ann = desk.comes("Ann")
-        if frames := ann.news(ann.sub, GLANCE):
-            label = TWICE if ann.read(frames).kind == "iopub_welcome" else ""
-            desk.blame(label, f"Ann had been welcomed, and without having asked anything got {_shown(frames)}.", ann)
-        desk.due(ann, ann.asks("kernel_info_request"))
+        ada = desk.comes("Ada")
+        if frames := ada.news(ada.sub, GLANCE):
+            label = TWICE if ada.read(frames).kind == "iopub_welcome" else ""
+            desk.blame(label, f"Ada had been welcomed, and without having asked anything got {_shown(frames)}.", ada)
+        desk.due(ada, ada.asks("kernel_info_request"))
         for text in scene.words(2):
-            ann.executes(text)
+            ada.executes(text)
 
 
 def a_second_one(scene: Scene) -> None:
     """a second one and a third"""
     one, two, three = scene.words(3)
     with Desk(scene) as desk:
-        ann = desk.comes("Ann")
-        ann.executes(one)
-        names = ["Bob", "Cy"]
+        ada = desk.comes("Ada")
+        ada.executes(one)
+        names = ["Bea", "Cy"]
         guests = []
         for name in names:
             guest = FrontEnd(desk, name)
             if not guest.welcomed():
                 desk.gone(f"{name} subscribed to everything")
                 happened = (
-                    f"Ann had been welcomed. {name} subscribed to everything, too, and heard nothing for {SOON:g} s."
+                    f"Ada had been welcomed. {name} subscribed to everything, too, and heard nothing for {SOON:g} s."
                 )
                 desk.blame(FIRST, happened, guest)
             guests.append(guest)
-        bob, cy = guests
-        for asking, text in (cy, two), (cy, three), (ann, one), (bob, two):  # in no order in which they came
-            asking.executes(text, *{ann, bob, cy} - {asking})
+        bea, cy = guests
+        for asking, text in (cy, two), (cy, three), (ada, one), (bea, two):  # in no order in which they came
+            asking.executes(text, *{ada, bea, cy} - {asking})
 
 
 def topics(scene: Scene) -> None:
     """topics good and bad"""
     one, two, three = scene.words(3)
     with Desk(scene) as desk:
-        ann = desk.comes("Ann")
-        for name, topic in ("Bob", one), ("Cy", f"{two.decode()}é".encode()):
+        ada = desk.comes("Ada")
+        for name, topic in ("Bea", one), ("Cy", f"{two.decode()}é".encode()):
             guest = FrontEnd(desk, name, topic)
             if not guest.welcomed():
-                seen = ann.news(ann.sub, GLANCE)
+                seen = ada.news(ada.sub, GLANCE)
                 kinds = unpack(seen, desk.key).kind if seen and unpack(seen, desk.key) else ""
                 if kinds == "iopub_welcome":
                     desk.blame(
                         TOPIC,
-                        f"{name} subscribed to {topic!r} and heard nothing. Ann heard a welcome: {_shown(seen)}.",
-                        ann,
+                        f"{name} subscribed to {topic!r} and heard nothing. Ada heard a welcome: {_shown(seen)}.",
+                        ada,
                     )
                 desk.unwelcome(guest)
-            ann.news(ann.sub)  # she has subscribed to everything, and so to this
-        bob, desk.suspect = guest, ENDED
-        bob.sub.unsubscribe(bob.topic)
-        _no_welcome(desk, ann, CANCELLED, f"{bob.title} cancelled {bob.topic!r}")
+            ada.news(ada.sub)  # she has subscribed to everything, and so to this
+        bea, desk.suspect = guest, ENDED
+        bea.sub.unsubscribe(bea.topic)
+        _no_welcome(desk, ada, CANCELLED, f"{bea.title} cancelled {bea.topic!r}")
         no_text = b"\xff" + three
-        bob.sub.subscribe(no_text)
-        _no_welcome(desk, ann, NO_TEXT, f"{bob.title} subscribed to {no_text!r}")
-        ann.executes(one)
+        bea.sub.subscribe(no_text)
+        _no_welcome(desk, ada, NO_TEXT, f"{bea.title} subscribed to {no_text!r}")
+        ada.executes(one)
 
 
-def _no_welcome(desk: Desk, ann: FrontEnd, label: str, happened: str) -> None:
-    if frames := ann.news(ann.sub, GLANCE):
-        desk.blame(label, f"{happened}, and Ann, who has subscribed to everything, got {_shown(frames)}.", ann)
+def _no_welcome(desk: Desk, ada: FrontEnd, label: str, happened: str) -> None:
+    if frames := ada.news(ada.sub, GLANCE):
+        desk.blame(label, f"{happened}, and Ada, who has subscribed to everything, got {_shown(frames)}.", ada)
     desk.gone(happened)
 
 
@@ -313,26 +313,26 @@ def strangers(scene: Scene) -> None:
     """strangers without the key and Jupyter's own Session"""
     one, two, three = scene.words(3)
     with Desk(scene) as desk:
-        ann = desk.comes("Ann")
+        ada = desk.comes("Ada")
         desk.suspect = NO_REQUEST
-        good = pack(made("execute_request", {"code": two.decode()}, "Ann"), desk.key)
+        good = pack(made("execute_request", {"code": two.decode()}, "Ada"), desk.key)
         spoilt = [*good[:5], b'{"code": "%s"}' % three]
         mallory = pack(made("execute_request", {"code": three.decode()}, "Mallory"), b"a guess")
         for frames in (mallory, spoilt, good[1:], good[:5], [b""], [b"\xff"], good[:1], [good[0], b"\xff", *good[2:]]):
-            ann.raw(*frames)
-        if frames := ann.news(ann.sub, GLANCE):
-            desk.blame(STRANGER, f"Nobody had signed with the key, and Ann's SUB got {_shown(frames)}.", ann)
-        if frames := ann.news(ann.socket, 0.001):
-            desk.blame(STRANGER, f"Nobody had signed with the key, and {_shown(frames)} came at shell.", ann)
-        desk.gone("Ann sent what is no request")
-        ann.executes(one)
+            ada.raw(*frames)
+        if frames := ada.news(ada.sub, GLANCE):
+            desk.blame(STRANGER, f"Nobody had signed with the key, and Ada's SUB got {_shown(frames)}.", ada)
+        if frames := ada.news(ada.socket, 0.001):
+            desk.blame(STRANGER, f"Nobody had signed with the key, and {_shown(frames)} came at shell.", ada)
+        desk.gone("Ada sent what is no request")
+        ada.executes(one)
         desk.suspect = ""
         theirs = Session(key=desk.key, session="Jupyter")
-        sent = theirs.send(ann.socket, "execute_request", {"code": one.decode(), "silent": False})
+        sent = theirs.send(ada.socket, "execute_request", {"code": one.decode(), "silent": False})
         desk.number += 1
         request = unpack(theirs.serialize(sent), desk.key)
         assert request
-        desk.due(ann, request)
+        desk.due(ada, request)
 
 
 TRY = alone
