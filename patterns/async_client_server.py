@@ -45,7 +45,7 @@ GUARANTEES = {
 # In the textbook's words: at most once. The replies to one request keep their order and end, if at all, too early; then
 # the client raises TimeoutError. Use something else where a request must survive its connection: put the client's own
 # name into a frame, number its requests over all its lives, and let the server remember them (`titanic`). The name is
-# no ROUTING_ID: while the ROUTER still has the old connection of that name, it hears nothing from a new one.
+# no ROUTING_ID: a ROUTER that still has the old connection of a name never hears the new one.
 
 Plan = Callable[[bytes], list[tuple[float, bytes]]]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Last value cache: whoever subscribes gets the current value of each of its topics at once, then every change.
+"""Last value cache: whoever subscribes gets the current value of each of its topics at once, then the changes.
 
     publisher XPUB ---values---> SUB cache XPUB ---values---> SUB subscriber
                    <--everything--         <-----topics------

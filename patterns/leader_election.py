@@ -85,10 +85,15 @@ class Paper:
         """It is on the disk when this returns. Of a line that a crash has cut short nobody has heard."""
         self.term = term
         if self.path:
+            fresh = not os.path.exists(self.path)
             with open(self.path, "a", encoding="ascii") as file:
                 file.write(f"\n{term} {vote}")
                 file.flush()
                 os.fsync(file.fileno())
+            if fresh and os.name == "posix":  # a new file's name stands in its folder
+                folder = os.open(os.path.dirname(self.path) or ".", os.O_RDONLY)
+                os.fsync(folder)
+                os.close(folder)
 
 
 def read(frames: list[bytes]) -> tuple[int, str, str] | None:

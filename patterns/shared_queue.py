@@ -8,7 +8,7 @@
     python -m patterns.shared_queue client hello
 
 Frames: [""][hello] from a REQ; behind the ROUTER [id][""][hello], and one id more for each further broker (RFC 28).
-`zmq.proxy(clients, services)` is the same loop in C: quicker, and nothing of it can be seen.
+`zmq.proxy(clients, services)` does the same in C: quicker, and only a capture socket shows what passes (`proxies`).
 Left out: to notice that a service hangs or is busy, or that a connection is half open.
 Copy with `request_reply.py`; from the shell with `play.py`.
 Source: the ZeroMQ Guide, chapter 2, "Shared Queue", and chapter 3, "The Request-Reply Mechanisms".

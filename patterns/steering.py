@@ -33,7 +33,8 @@ ROOM = 100  # reports that may wait for one subscriber; then it misses the newes
 BEAT = 0.5  # seconds from one report to the next while nothing is done: what was missed is told again
 TIMEOUT = 5.0  # seconds in which a steerer expects to hear something
 LINGER = 1.0  # seconds that the last words may take to leave when it has been stopped
-PING = 5.0  # seconds; a connection that has died in silence is noticed, and made anew
+PING = 5.0  # seconds; a connection that has died in silence is noticed, and made anew. Whoever PINGs has no RCVHWM:
+# libzmq 4.3.5 aborts the process when a full queue keeps it from reading the answer. (CONFLATE has no mark.)
 
 # What each trouble of the steering side means for the run: "safe" goes on, and the log has whatever was acknowledged.
 GUARANTEES = {
@@ -218,7 +219,7 @@ class Steerer:
 
     def _open(self) -> Any:
         dealer = self._context.socket(zmq.DEALER)
-        dealer.linger, dealer.heartbeat_ivl = 0, round(PING * 1000)
+        dealer.linger, dealer.heartbeat_ivl, dealer.rcvhwm = 0, round(PING * 1000), 0
         dealer.connect(self.commands)
         return dealer
 

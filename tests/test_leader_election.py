@@ -5,10 +5,12 @@
 """
 
 import itertools
+import os
 import random
 import re
 import signal
 import socket
+import stat
 import threading
 import time
 from collections import defaultdict
@@ -490,6 +492,18 @@ def test_two_lead_at_a_time_and_never_in_one_term() -> None:
             net.heal(old, other)
         net.run(20.0)
         assert settled(net, "ABC")
+
+
+@signals
+def test_a_vote_is_on_the_disk_and_so_is_the_name_of_a_new_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = list[bool]()
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(stat.S_ISDIR(os.fstat(file).st_mode)))
+    paper = Paper(str(tmp_path / "A.vote"))
+    paper.write(1, "B")
+    paper.write(2, "A")
+    assert synced == [False, True, False]
 
 
 # -- over sockets -------------------------------------------------------------------------------------------------

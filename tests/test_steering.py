@@ -511,6 +511,38 @@ def test_a_reply_to_another_command_is_not_taken_for_its_own(stage: Stage) -> No
         assert me.ask("run") == 6
 
 
+def neglectful(ctx: Any, commands: str, told: str) -> None:
+    """A steerer, for a process, that reads nothing for many PINGs, and then gives a command."""
+    steering.PING = 0.05
+    with Steerer(ctx, commands, "inproc://nobody") as me, ctx.socket(zmq.REQ) as tell:
+        tell.connect(told)
+        me.ask("run")
+        for word in b"I am known", b"I have read nothing for a while":
+            tell.send(word)
+            tell.recv()
+        me.ask("pause")
+
+
+@signals
+def test_a_steerer_lives_through_what_it_has_not_asked_for_and_not_read(stage: Stage) -> None:
+    router, told = stage.socket(zmq.ROUTER, rcvtimeo=MS, sndhwm=0), stage.socket(zmq.REP, rcvtimeo=MS)
+    router.bind(stage.endpoint("commands"))
+    told.bind(stage.endpoint("told"))
+    me = stage.spawn(neglectful, stage.endpoint("commands"), stage.endpoint("told"))
+    name, number, _ = router.recv_multipart()
+    router.send_multipart([name, number, b"OK", b"0"])
+    told.recv()
+    for _ in range(5000):
+        router.send_multipart([name, b"?", bytes(200)])
+    told.send(b"")
+    told.recv()
+    assert not router.poll(STUCK * 3000)
+    told.send(b"")
+    name, number, _ = router.recv_multipart()
+    router.send_multipart([name, number, b"OK", b"0"])
+    assert me.result(WAIT) is None
+
+
 def test_the_last_reply_of_a_simulation_that_ends_is_heard(stage: Stage) -> None:
     """With IMMEDIATE on the steerer's side every third is lost: see lesson 16."""
     for number in range(20):
