@@ -131,7 +131,7 @@ class Stage:
     def endpoint(self, name: str) -> str:
         """A private endpoint under this name, the same at every call: ipc, or tcp where that cannot be had.
 
-        There is no ipc in pyzmq's wheels for Windows, nor for a path longer than the system allows (107 bytes on Linux).
+        There is no ipc in pyzmq's wheels for Windows, nor for a path longer than the system allows (107 bytes, Linux).
         """
         if not name or not name.replace("-", "").replace("_", "").isalnum():
             raise ValueError(f"name: expected letters, digits, '-' or '_', got {name!r}")
