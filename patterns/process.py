@@ -17,7 +17,9 @@ import sys
 import tempfile
 import textwrap
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any
 
 import zmq
@@ -25,6 +27,7 @@ import zmq
 from ._child import Job
 
 LONGEST = 1 << 28  # bytes of a line that a child may write
+PATIENCE = 5.0  # seconds for a signal to have its effect
 
 
 def _started(stderr: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -140,7 +143,10 @@ class Process:
         return RuntimeError(f"actor {self.name!r} ended with code {self._process.returncode}{said}")
 
     def freeze(self) -> None:
-        """SIGSTOP: it stands still, its connections stay open, its system still accepts for it."""
+        """SIGSTOP: it stands still, its connections stay open, its system still accepts for it.
+
+        Returns when all of its threads do, where the system tells (Linux).
+        """
         self._signal("SIGSTOP", "frozen")
         self._frozen = True
 
@@ -153,7 +159,7 @@ class Process:
         """SIGKILL: no cleanup, no goodbye. Returns when it is gone."""
         self._expected = True
         self._signal("SIGKILL", "killed")
-        self.join(5.0)
+        self.join(PATIENCE)
 
     def _signal(self, name: str, kind: str) -> None:
         if self.done:
@@ -164,6 +170,10 @@ class Process:
             _signal(self._process, name)
         else:
             _signal(self._process, name)
+            if kind == "frozen":
+                until = time.monotonic() + PATIENCE
+                while not _still(self._process.pid) and time.monotonic() < until:
+                    threading.Event().wait(0.001)
             note(self.name, kind)
 
     def stop(self) -> None:
@@ -206,6 +216,14 @@ def _signal(process: subprocess.Popen[bytes], name: str) -> None:
         process.kill()
     else:
         raise RuntimeError(f"{name} does not exist on this system")
+
+
+def _still(pid: int) -> bool:
+    """Whether no thread of this process runs any more: the system stops one after the other."""
+    with contextlib.suppress(OSError):  # one has just ended
+        states = [file.read_text().rpartition(") ")[2][0] for file in Path("/proc").glob(f"{pid}/task/*/stat")]
+        return set(states) <= {*"TtZX"}
+    return False
 
 
 def _where(role: Callable[..., Any] | str) -> tuple[str, str]:

@@ -388,6 +388,25 @@ def test_a_freeze_is_recorded_after_it_and_a_thaw_before_it(stage: Stage, monkey
     assert known == [("SIGSTOP", 0, 0), ("SIGCONT", 1, 1)]
 
 
+def threads(ctx: zmq.Context[Any], endpoint: str) -> None:
+    """Several threads that always have something to do, and libzmq's own."""
+    for _ in range(4):
+        threading.Thread(target=lambda: sum(iter(lambda: 1, 0)), daemon=True).start()
+    answers(ctx, endpoint)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="this system does not tell of threads")
+def test_all_threads_stand_still_when_freeze_returns(stage: Stage) -> None:
+    actor = stage.spawn(threads, stage.endpoint("here"), name="server")
+    asked(client(stage, stage.endpoint("here")), b"x")
+    for _ in range(50):
+        actor.freeze()
+        told = [file.read_text() for file in Path(f"/proc/{actor.pid}/task").glob("*/stat")]
+        assert len(told) > 5
+        assert all(") T " in thread for thread in told)
+        actor.thaw()
+
+
 def test_the_events_of_a_process_arrive_as_they_happen(stage: Stage) -> None:
     stage.spawn(answers, stage.endpoint("here"), name="server")
     run: Recording = stage.recording  # type: ignore[attr-defined]
