@@ -331,7 +331,8 @@ def test_from_the_shell_sigterm_drains_and_ctrl_c_does_not() -> None:
     words = [word for name in ENDS for word in (f"--{name}", "tcp://127.0.0.1:0")]
     with shell("kill_signal", "foreman", *words) as role, shell("kill_signal", "foreman", *words) as other:
         results, control, tasks, intake = bound_to(role, 4)
-        for door in intake, bound_to(other, 4)[-1]:
+        other_intake = bound_to(other, 4)[-1]
+        for door in intake, other_intake:
             with shell("kill_signal", "client", "tea", "--intake", door) as asks:
                 assert ended(asks) == (0, "ACCEPTED 1\n", "")
         role.terminate()
@@ -340,4 +341,8 @@ def test_from_the_shell_sigterm_drains_and_ctrl_c_does_not() -> None:
             assert ended(works) == (0, "1\n", "")
         assert ended(role) == (0, "TEA\n", "")
         other.terminate()
+        said = ""
+        while said != "REFUSED\n":  # it has heard of that
+            with shell("kill_signal", "client", "tea", "--intake", other_intake) as asks:
+                said = ended(asks)[1]
         ends_on_ctrl_c(other)
