@@ -326,7 +326,8 @@ def test_the_package_lists_the_recipes_that_can_be_run(capsys: Out) -> None:
 
 PROGRAM = '''
 """Roles to be ended."""
-import asyncio, signal, socket, threading, time, zmq
+import asyncio, signal, threading, time, zmq
+from patterns.kill_signal import told
 from patterns.play import play
 
 def echo(ctx, endpoint="tcp://127.0.0.1:*"):
@@ -366,20 +367,15 @@ async def stubborn(ctx, endpoint="tcp://127.0.0.1:*"):
                 pass
 
 def drains(ctx, endpoint="tcp://127.0.0.1:*"):
-    "It goes on after SIGTERM until it is told to end, as a role that has its own wakeup for signals."
-    ours, theirs = socket.socketpair()
-    theirs.setblocking(False)
-    with ours, theirs, ctx.socket(zmq.REP) as rep:
-        before = signal.signal(signal.SIGTERM, lambda *_: None)
-        wakes = signal.set_wakeup_fd(theirs.fileno())
-        rep.bind(endpoint)
-        poller = zmq.Poller()
-        poller.register(rep, zmq.POLLIN)
-        poller.register(ours, zmq.POLLIN)
-        while ours.fileno() not in dict(poller.poll()):
-            rep.send(rep.recv())
-        signal.set_wakeup_fd(wakes)
-        signal.signal(signal.SIGTERM, before)
+    "It goes on after SIGTERM until it is told to end."
+    with ctx.socket(zmq.REP) as rep:
+        with told(signal.SIGTERM) as ending:
+            rep.bind(endpoint)
+            poller = zmq.Poller()
+            poller.register(rep, zmq.POLLIN)
+            poller.register(ending, zmq.POLLIN)
+            while ending not in dict(poller.poll()):
+                rep.send(rep.recv())
         rep.recv()
         rep.send(b"the last")
 
