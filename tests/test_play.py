@@ -418,16 +418,20 @@ class Program:
         return time.monotonic() - since, err
 
 
+def ask(endpoint: str) -> bytes:
+    with zmq.Context() as ctx, ctx.socket(zmq.REQ) as req:
+        req.linger, req.rcvtimeo = 0, int(WAIT * 1000)
+        req.connect(endpoint)
+        req.send(b"hello")
+        return req.recv()
+
+
 @signals
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("role", ["echo", "echo_async"], ids=["a blocking role", "an async role"])
 def test_a_signal_ends_a_role_that_waits_for_messages(role: str, number: int) -> None:
     with Program(role) as program:
-        with zmq.Context() as ctx, ctx.socket(zmq.REQ) as socket:
-            socket.linger, socket.rcvtimeo = 0, int(WAIT * 1000)
-            socket.connect(program.endpoint)
-            socket.send(b"hello")
-            assert socket.recv() == b"hello"
+        assert ask(program.endpoint) == b"hello"
         seconds, err = program.end(number)
         assert seconds < 2
         assert err == ""
@@ -451,14 +455,6 @@ def test_a_signal_breaks_off_a_role_that_sleeps_and_an_async_one_that_will_not_g
         more, err = stubborn.end()
         assert seconds + more < 2
         assert err == "stubborn was busy and has been broken off\n"
-
-
-def ask(endpoint: str) -> bytes:
-    with zmq.Context() as ctx, ctx.socket(zmq.REQ) as req:
-        req.linger, req.rcvtimeo = 0, int(WAIT * 1000)
-        req.connect(endpoint)
-        req.send(b"hello")
-        return req.recv()
 
 
 @signals
