@@ -55,21 +55,21 @@ def upper(task: bytes) -> bytes:
 
 
 @contextmanager
-def told(*signals: int) -> Iterator[int]:
-    """A file descriptor, for a poller, that is readable from the moment on at which one of these signals comes.
+def told(*signals: int) -> Iterator[socket.socket]:
+    """A socket, for a poller, that is readable from the moment on at which one of these signals comes.
 
-    Only a main thread is told; in another the descriptor stays silent. The previous handlers are restored afterwards.
+    Each leaves a byte in it. Only a main thread is told. The previous handlers are restored afterwards.
     """
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
     with ours, theirs:
         if threading.current_thread() is not threading.main_thread():
-            yield ours.fileno()
+            yield ours
             return
         before = {number: signal.signal(number, lambda *_: None) for number in signals}  # else it ends the program
         wakes = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
         try:
-            yield ours.fileno()
+            yield ours
         finally:
             signal.set_wakeup_fd(wakes)
             for number, handler in before.items():
@@ -137,7 +137,9 @@ def foreman(
                     case [number, result] if NUMBER.fullmatch(number) and int(number) <= accepted:
                         done.setdefault(int(number), result)
                         quiet = time.monotonic()
-            stopped, answer = ending in ready, [b"REFUSED"]
+            stopped, answer = ending.fileno() in ready, [b"REFUSED"]
+            if stopped:
+                ending.recv(4096)  # read, so that the next one wakes us as well
             if door in ready:
                 match door.recv_multipart():
                     case [b"TASK", task] if not over:
@@ -149,8 +151,6 @@ def foreman(
                 door.send_multipart(answer)
             if stopped and not over:
                 over, quiet = True, time.monotonic()
-            if ending in ready:
-                poller.unregister(ending)  # it stays readable
         _send_home(kill, patience, some=bool(done))
     if missing := [str(number) for number in range(1, accepted + 1) if number not in done]:
         raise TimeoutError(f"{len(missing)} of {accepted} tasks have no result: {', '.join(missing)}")

@@ -198,7 +198,7 @@ def test_a_signal_that_came_before_the_wait_began_is_told() -> None:
             poller.register(pull, zmq.POLLIN)
             assert poller.poll(0) == []
             signal.raise_signal(signal.SIGTERM)
-            assert poller.poll(MS) == [(ending, zmq.POLLIN)]
+            assert poller.poll(MS) == [(ending.fileno(), zmq.POLLIN)]
         assert signal.getsignal(signal.SIGTERM) is before
         assert signal.set_wakeup_fd(-1) == -1
 

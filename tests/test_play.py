@@ -327,7 +327,7 @@ def test_the_package_lists_the_recipes_that_can_be_run(capsys: Out) -> None:
 PROGRAM = '''
 """Roles to be ended."""
 import asyncio, signal, threading, time, zmq
-from patterns.kill_signal import told
+from patterns.kill_signal import foreman, told
 from patterns.play import play
 
 def echo(ctx, endpoint="tcp://127.0.0.1:*"):
@@ -374,12 +374,17 @@ def drains(ctx, endpoint="tcp://127.0.0.1:*"):
             poller = zmq.Poller()
             poller.register(rep, zmq.POLLIN)
             poller.register(ending, zmq.POLLIN)
-            while ending not in dict(poller.poll()):
+            while ending.fileno() not in dict(poller.poll()):
                 rep.send(rep.recv())
         rep.recv()
         rep.send(b"the last")
 
-play(echo, echo_async, unheard, busy, stubborn, drains)
+def waits(ctx, endpoint="tcp://127.0.0.1:*"):
+    "A foreman whose poll no signal interrupts, for another thread takes them."
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+    foreman(ctx, endpoint, "inproc://tasks", "inproc://results", "inproc://control", patience=60)
+
+play(echo, echo_async, unheard, busy, stubborn, drains, waits)
 '''
 
 
@@ -418,11 +423,11 @@ class Program:
         return time.monotonic() - since, err
 
 
-def ask(endpoint: str) -> bytes:
+def ask(endpoint: str, *frames: bytes) -> bytes:
     with zmq.Context() as ctx, ctx.socket(zmq.REQ) as req:
         req.linger, req.rcvtimeo = 0, int(WAIT * 1000)
         req.connect(endpoint)
-        req.send(b"hello")
+        req.send_multipart(frames or [b"hello"])
         return req.recv()
 
 
@@ -472,5 +477,17 @@ def test_ctrl_c_ends_a_role_that_handles_sigterm(first: list[int]) -> None:
     with Program("drains") as program:
         assert ask(program.endpoint) == b"hello"
         seconds, err = program.end(*first, signal.SIGINT)
+        assert seconds < 2
+        assert err == ""
+
+
+@signals
+def test_ctrl_c_ends_a_foreman_that_waits_for_what_it_has_accepted() -> None:
+    with Program("waits") as program:
+        assert ask(program.endpoint, b"TASK", b"tea") == b"ACCEPTED"
+        program.process.send_signal(signal.SIGTERM)
+        while ask(program.endpoint, b"TASK", b"tea") != b"REFUSED":
+            pass
+        seconds, err = program.end(signal.SIGINT)
         assert seconds < 2
         assert err == ""
