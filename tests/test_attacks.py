@@ -272,7 +272,8 @@ MORE = {
     "it closes its output and prints": (answer("os.close(1)", "print()"), RAISED, "Bad file descriptor"),
     "it closes its errors": (answer("os.close(2)"), PASSED, ""),
     "it closes whatever it has": (answer("os.closerange(0, 99)"), RAISED, "The process ended"),
-    "it closes whatever it has and stays": (answer("os.closerange(0, 99)", "sleep(99)"), RAISED, "its connection"),
+    # it is libzmq's own thread that may end it, when next it looks at its sockets
+    "it closes whatever it has and stays": (answer("os.closerange(0, 99)", "sleep(99)"), RAISED, "The process ended"),
     "it writes rubbish where results go": (told(r"b'rubbish\n' * 9"), PASSED, ""),
     "it writes broken events": (told(r"b'E{\n' * 9 + b'E[[[\n' + b'E{}\n' + b'E\xff\n'"), PASSED, ""),
     "it writes deep events": (told(r"b'E' + b'[' * 9999 + b'\n'"), PASSED, ""),

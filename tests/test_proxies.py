@@ -218,11 +218,12 @@ def test_who_has_cancelled_is_not_taken_for_somebody_who_wants_it(stage: Stage) 
 def test_whatever_a_peer_sends_the_roles_go_on(stage: Stage) -> None:
     stage.play(forwarder, *ends(stage))
     front, back = ends(stage)
-    rude, hears = stage.socket(zmq.XSUB, rcvtimeo=MS), sub(stage, back, b"")
+    says, hears = pub(stage, front), sub(stage, back, b"")
+    assert says.recv() == b"\1"
+    rude = stage.socket(zmq.XSUB, rcvtimeo=MS)
     rude.connect(back)
     say_all(rude)
     rude.send(b"\1end")
-    says = pub(stage, front)
     while says.recv_multipart() != [b"\1end"]:
         pass
     say_all(says)

@@ -366,8 +366,10 @@ def test_a_restarted_sink_gets_what_comes_next(stage: Stage) -> None:
     victim = stage.spawn(sink, 2, endpoint)
     push = sender(stage, endpoint)
     send_array(push, np.full((400, 400), 7)).wait(WAIT)
-    victim.kill()
-    assert victim.join(WAIT)
+    with push.get_monitor_socket(zmq.EVENT_DISCONNECTED) as monitor:
+        victim.kill()
+        assert monitor.poll(MS), "a connection that is known to be over takes no array"
+        push.disable_monitor()
     restarted = stage.play(sink, 2, endpoint, name="restarted sink")
     for number in (8, 9):
         send_array(push, np.full((400, 400), number))
