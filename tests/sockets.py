@@ -102,6 +102,19 @@ def thinker(ctx: zmq.Context[Any], told: str, role: Callable[..., None], *ends: 
         role(ctx, *ends, think)
 
 
+def caught_up(stage: Stage) -> None:
+    """Return when this stage knows of everything that has happened to its connections.
+
+    A message passes through the one I/O thread, which has dealt before with whatever was there before.
+    """
+    with stage.context.socket(zmq.PULL) as pull, stage.context.socket(zmq.PUSH) as push:
+        pull.rcvtimeo = MS
+        pull.bind("tcp://127.0.0.1:*")
+        push.connect(pull.last_endpoint)
+        push.send(b"")
+        pull.recv()
+
+
 # -- under CURVE --------------------------------------------------------------------------------------------------
 
 

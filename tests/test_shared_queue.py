@@ -19,6 +19,7 @@ from sockets import (
     address,
     bound_at,
     bound_to,
+    caught_up,
     curve,
     ended,
     ends_on_ctrl_c,
@@ -278,6 +279,7 @@ def test_a_client_does_not_notice_that_another_service_has_taken_over(stage: Sta
         process = stage.spawn(signed, stage.endpoint("services"), name)
         assert asking.recv() == b"hello by " + name.encode()
         process.kill()
+        caught_up(stage)
 
 
 def test_a_service_that_joins_gets_its_turn(stage: Stage) -> None:
@@ -362,6 +364,7 @@ def crash(stage: Stage) -> Actor:
     asking = ask(stage, "hello")
     assert told.recv() == b"hello"
     process.kill()
+    caught_up(stage)
     return asking
 
 
@@ -408,6 +411,7 @@ def test_a_client_whose_request_is_cut_off_waits_for_ever() -> None:
         asking = ask(stage, "hello")
         recording.wait("sent", "broker", count=3, timeout=WAIT)
         wire.cut()
+        caught_up(stage)
         wire.heal()
         assert ask(stage, "anyone", name="another client").result(WAIT) == ["ANYONE"]
         assert is_stuck(asking)

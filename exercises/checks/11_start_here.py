@@ -57,7 +57,7 @@ LABELS = {
     LEFT: "who closes the socket on every way out?",
 }
 
-TIME = 1.2  # seconds that are given where a message comes at once
+TIME = 1.5  # seconds that are given where a message comes at once
 LATER, TO_WAIT = 0.6, 1.0  # seconds after which a message comes, of those that are given: more than half of them
 SPARE = 0.5  # seconds that a busy machine may take beside the limit
 LEAVES = 1.5  # seconds until a connection has to be gone that was closed
@@ -102,7 +102,7 @@ class Sender:
     def alone(self) -> NoReturn:
         """No such socket was."""
         if zmq.EVENT_CONNECTED in self.events:
-            happened = "The sender connected, and your socket hung up on a PUSH: it is of another type."
+            happened = "The sender connected, but a PUSH and your socket did not come to terms."
             raise NotYet(TYPE, happened)
         if self.joined():
             raise NotYet(CONNECTED, "Both sides connected, and nobody listened.", self.joined())
