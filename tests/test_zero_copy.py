@@ -62,6 +62,14 @@ def sender(stage: Stage, endpoint: str) -> Any:
     return push
 
 
+def leaves(victim: Any, push: Any) -> None:
+    """Kill it. A connection that is known to be over takes no array any more."""
+    with push.get_monitor_socket(zmq.EVENT_DISCONNECTED) as monitor:
+        victim.kill()
+        assert monitor.poll(MS)
+        push.disable_monitor()
+
+
 def large() -> Any:
     """40 MB: more than the system keeps for a connection."""
     return np.arange(5_000_000, dtype=np.float64)
@@ -354,8 +362,7 @@ def test_what_a_sink_had_not_read_dies_with_it(stage: Stage) -> None:
     victim = stage.spawn(hoarder, endpoint)
     push = sender(stage, endpoint)
     send_array(push, large()).wait(WAIT)  # it has left this process
-    victim.kill()
-    assert victim.join(WAIT)
+    leaves(victim, push)
     collecting = stage.play(sink, 1, endpoint)
     send_array(push, np.ones(3))
     assert collecting.result(WAIT)[0].tolist() == [1, 1, 1]
@@ -366,10 +373,7 @@ def test_a_restarted_sink_gets_what_comes_next(stage: Stage) -> None:
     victim = stage.spawn(sink, 2, endpoint)
     push = sender(stage, endpoint)
     send_array(push, np.full((400, 400), 7)).wait(WAIT)
-    with push.get_monitor_socket(zmq.EVENT_DISCONNECTED) as monitor:
-        victim.kill()
-        assert monitor.poll(MS), "a connection that is known to be over takes no array"
-        push.disable_monitor()
+    leaves(victim, push)
     restarted = stage.play(sink, 2, endpoint, name="restarted sink")
     for number in (8, 9):
         send_array(push, np.full((400, 400), number))
