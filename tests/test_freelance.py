@@ -4,6 +4,7 @@
 `hostile(seed)` is one bad hour; `make soak` lives through ten thousand of them.
 """
 
+import itertools
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -715,9 +716,14 @@ def test_a_frozen_server_is_left_and_does_the_work_when_it_thaws(place: Stage, t
         spawn(place, "two")
         assert ask(b"2") == [b"two", b"2"]
         assert ask(b"3") == [b"two", b"3"]
-        assert [told.recv_multipart() for _ in range(3)] == [[b"one", b"1"], [b"two", b"2"], [b"two", b"3"]]
+        heard = [told.recv_multipart()]
+        while heard[-1] != [b"two", b"3"]:  # where the machine pauses for longer than the patience, it is asked again
+            heard.append(told.recv_multipart())
+        assert [each for each, _ in itertools.groupby(heard)] == [[b"one", b"1"], [b"two", b"2"], [b"two", b"3"]]
         first.thaw()
-        assert told.recv_multipart() == [b"one", b"2"], "the work is done a second time"
+        while (again := told.recv_multipart()) == [b"two", b"3"]:
+            pass
+        assert again == [b"one", b"2"], "the work is done a second time"
 
 
 def test_a_question_that_a_cut_has_taken_goes_to_the_next(stage: Stage) -> None:
@@ -818,7 +824,7 @@ def test_the_error_names_who_was_asked_each_as_often_as_it_was() -> None:
         work.go.set()
     sent = [event.frames for event in recording if event.kind == "send"]
     asked = [frames for frames in sent if frames[0] == one.encode() and frames[-1] == b"green"]
-    assert 1 < len(asked) < 6
+    assert len(asked) > 1
     assert str(error.value).split("asked: ")[1].split(", ") == [one] * len(asked)
 
 

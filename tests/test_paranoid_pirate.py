@@ -678,13 +678,14 @@ def test_a_frozen_worker_gets_no_more_requests(stage: Stage, told: Any) -> None:
     opened(stage)
     first = spawn(stage, "first", False)
     assert asks(stage, "one", name="one").result(WAIT) == ["done"]
+    assert told.recv() == b"one"
     first.freeze()  # while it is idle, so that the next request is its turn
     spawn(stage, "second", False)
     assert asks(stage, *"abc", name="others").result(WAIT) == ["done"] * 3
     heard = [told.recv()]
     while heard[-1] != b"c":
         heard.append(told.recv())
-    assert [word for word, _ in itertools.groupby(heard)] == [b"one", b"a", b"b", b"c"]
+    assert [word for word, _ in itertools.groupby(heard) if word != b"one"] == [b"a", b"b", b"c"]
 
 
 def test_a_worker_behind_a_cut_begins_anew_when_it_is_healed() -> None:

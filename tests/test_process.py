@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 import zmq
+from sockets import caught_up
 
 from diagrams import draw, trace
 from diagrams.recording import Recording
@@ -333,6 +334,7 @@ def test_another_process_takes_the_place_of_a_killed_one(stage: Stage) -> None:
     socket = client(stage, stage.endpoint("here"))
     assert asked(socket, b"x") == b"%d x" % first.pid
     first.kill()
+    caught_up(stage)
     second = stage.spawn(answers, stage.endpoint("here"))
     assert asked(socket, b"y") == b"%d y" % second.pid
 
