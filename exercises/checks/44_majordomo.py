@@ -454,6 +454,7 @@ def workers_that_fall_silent(scene: Scene) -> None:
                 table.blame(NO_BEATS, happened, worker)
         dora.reply(ann, b"hot", one)
         table.answered(ann, dora, tea, b"hot", one, gone=ALIVE)
+        fay.hears(2 * OFTEN)  # her READY may have come later than Ada's
         bob.ask(milk, two)
         if REQUEST in fay.hears(GLANCE)[:3]:
             happened = f"The interval was {OFTEN:g} s. Fay had registered and said nothing since; after "
