@@ -51,6 +51,7 @@ UNSERVED = "the request that was the vote was not answered"
 BACKUP = "a backup that had just begun took over by a vote"
 TABLE = "a word of the peer had another effect than in the table"
 UNTOLD = "a change was not told at once"
+REPEATED = "its state was told once more without a change"
 DUE = "its state was told at another time than it was due"
 SILENT = "an active did not answer"
 JUNK_WORD = "what is no word counted as a word of the peer"
@@ -80,6 +81,7 @@ LABELS = {
     BACKUP: "what has a backup that has just begun never heard?",
     TABLE: "which line of the table is that?",
     UNTOLD: "when does your peer learn of a change?",
+    REPEATED: "which three occasions are there to tell a state, and is a message that moves nothing one of them?",
     DUE: "from which moment does the interval count, and what is told in between?",
     SILENT: "whom does an active answer?",
     JUNK_WORD: "of how many frames is a word, and which five are there?",
@@ -188,14 +190,14 @@ class Desk(Clock):
             self.write(self.client, "receive", "DEALER", frames[1:], ENTRY, "ROUTER")
 
     def play(self, script: str) -> None:
-        """What happens, in short: times in intervals, words of the peer by their letter, RESIGN, ask, odd and junk."""
+        """What happens, in short: times in intervals, words of the peer by their letter, requests, odd and junk."""
         for act in script.split():
             if act in LETTERS:
                 self.hear(LETTERS[act])
             elif act == "RESIGN":
                 self.ask("operator", b"", b"RESIGN")
-            elif act in ("ask", "resign"):
-                bodies = self.scene.words(1) if act == "ask" else [b"resign"]
+            elif act in ("ask", "blank", "resign"):
+                bodies = {"ask": self.scene.words(1), "blank": [b""], "resign": [b"resign"]}[act]
                 self.ask(self.scene.random.choice(("Ann", "Bob")), b"", *bodies)
             elif act == "odd":
                 for frames in ODD:
@@ -301,6 +303,8 @@ class Desk(Clock):
         if (self.said, self.replied) == (said, replied):
             return
         wrong = [*self.said], [*self.replied]
+        if self.replied == replied and not said and self.said == [self.model.state] and label not in (DUE, JUNK_WORD):
+            label = REPEATED
         if self.replied == replied and said and not self.said and label not in (DUE, EAGER):
             self.tick()
             if self.said == said:  # it has changed all the same
@@ -328,7 +332,7 @@ def _played(scene: Scene, *firsts: bytes) -> Iterator[Iterator[Desk]]:
 def handing_over(scene: Scene) -> None:
     """an active that resigns, and is asked to take its office back"""
     with _played(scene, P) as [desk]:
-        desk.play("0.25 ask B resign RESIGN ask 1 S R A RESIGN 5 ask RESIGN ask A 6 RESIGN")
+        desk.play("0.25 ask B resign blank RESIGN ask 1 S R A RESIGN 5 ask RESIGN ask A 6 RESIGN")
         desk.play(f"{scene.random.choice('PB')} ask")
 
 
@@ -336,10 +340,11 @@ def silence(scene: Scene) -> None:
     """servers whose peer falls silent"""
     scripts = (  # once for long, and then to the moment
         "4.5 ask A 8.5 RESIGN ask A RESIGN 12.5 RESIGN ask A RESIGN A 14 junk 14.75 odd ask odd ask",
-        "3.75 ask 4 ask",
+        "3.75 ask 4 blank",
+        "0.25 B 1.75 RESIGN 2 ask 2.25 ask",
         "0.25 A 1 S 2.75 ask 3 ask 4 R 5.75 RESIGN 6.5 S 8.25 ask 8.5 ask 9.25 P 11 ask 11.25 RESIGN",
     )
-    with _played(scene, B, P, P) as desks:
+    with _played(scene, B, P, P, P) as desks:
         for desk, script in zip(desks, scripts, strict=True):
             desk.play(script)
             desk.end()

@@ -51,13 +51,14 @@ HASTY = "who had stepped down stood for election before it had waited"
 STAYS = "who had stepped down never stood for election again"
 BACK = "who had stepped down led again in the same term"
 QUIET = "a leader fell silent"
+RHYTHM = "a LEAD came at another time than a quarter of `timeout` after the one before"
 HIGHER = "a higher term in an answer was passed over"
 LESSON = "an election went otherwise than in the lesson"
 UNBOUND = "no PUB was bound, or no SUB connected to all peers"
 
 LABELS = {
     UNANSWERED: "who has to hear from a follower, and how often?",
-    FRAMES: "whose name comes first in a HERE, and whose last?",
+    FRAMES: "which term stands in a HERE, whose name comes before the last, and whose is the last?",
     ANSWERED: "which heartbeats does the lesson's core drop, and what becomes of your answer then?",
     NEVER_DOWN: "when does anybody look at how long the peers have been silent?",
     EARLY: "whom does a leader count besides its peers, and from when does a peer's silence count?",
@@ -75,6 +76,7 @@ LABELS = {
     STAYS: "what does a follower wait for that has no leader?",
     BACK: "what does it take to become leader, and in which term?",
     QUIET: "what else is a leader's deadline for?",
+    RHYTHM: "from which moment does the time of the next LEAD count, and what does an answer change about that?",
     HIGHER: "what is done with the term of a message before anybody looks at its kind?",
     LESSON: "which of the lesson's rules does your core still have to keep?",
     UNBOUND: "which effects open the sockets, and where are the places of the members?",
@@ -94,11 +96,14 @@ class Seat(Clock):
     zero  when a scene's time begins: with its life, and anew when it is elected, and when it steps down
     said  what it has said since somebody said something, or since it was asked for: a kind and what follows
     told  its results since then: (role, term, leader)
+    due   seconds: when it has to say its next LEAD, in its `term`; None when it does not lead, or has stood still
     """
 
     def __init__(self, scene: Scene, me: str, peers: list[str], timeout: float, *how: Any) -> None:
         self.me, self.peers, self.timeout, self.zero = me, peers, timeout, 0.0
         self.said, self.told, self.last = list[Words](), list[Any](), dict[str, Event]()
+        self.term = 0
+        self.due: float | None = None
         self._names, self._places, self._prefixes = dict[str, int](), set[tuple[str, bool]](), list[bytes]()
         super().__init__(scene, *how)
         self.until(0.0)
@@ -121,10 +126,20 @@ class Seat(Clock):
                 for peer in self.peers:
                     self.write(peer, "receive", "SUB", [w.encode() for w in words], ENTRY, "PUB")
                 self.said.append(tuple(words[1:] if words[:1] == ["ELECT1"] else ["?", *words]))
+                if words == ["ELECT1", "LEAD", str(self.term), self.me]:
+                    self._beats()
             case "result", [(role, term, leader)]:
                 self.told.append((f"{role}", term, leader))
             case _:
                 raise NotYet(UNBOUND, f"At {self.now:g} s it did what no member does: {kind} {what!r}.")
+
+    def _beats(self) -> None:
+        """It says LEAD, which has to be when that is due."""
+        off = (self.now - self.due) / self.timeout if self.due is not None else 0.0
+        if abs(off) > 1 / 64:
+            how = f"{abs(off):g} timeouts {'before' if off < 0 else 'after'} it was due"
+            self.blame(RHYTHM if off < 1 / 4 else QUIET, f"its LEAD came {how}.", "LEAD")
+        self.due = self.now + self.timeout / 4
 
     def hear(self, peer: str, words: str, by: str = "") -> list[Words]:
         """A peer says something, now; what the member says to that."""
@@ -159,7 +174,7 @@ class Seat(Clock):
         if not asked or any(words[2:] != (self.me, self.me) for words in asked):
             label = STAYS if self.zero and not asked else LESSON
             self.blame(label, f"it has heard no leader for two timeouts, and said {asked}.", "VOTE")
-        term = int(asked[-1][1])
+        term = self.term = int(asked[-1][1])
         for number, voter in enumerate(voters):
             self.at(self.passed + apart * (number > 0))
             self.hear(voter, f"VOTE {term} {self.me}")
@@ -178,18 +193,19 @@ class Seat(Clock):
 
     def leads(self, term: int, until: float, label: str = EARLY) -> None:
         """It must lead up to then, and beat."""
-        since, said = self.passed, self.at(until)
+        said = self.at(until)
         if any(news[0] != "leader" for news in self.told) or any(words[0] == "VOTE" for words in said):
             self.blame(label, f"a majority has answered in time, and it reported {self.told}.")
-        if said.count(("LEAD", str(term), self.me)) < 4 * (until - since) - 1:
-            self.blame(QUIET, f"in the last {until - since:g} timeouts it has said {said}.", "LEAD")
+        if self.due is not None and (silent := (self.now - self.due) / self.timeout) > 15 / 64:
+            self.blame(QUIET, f"its next LEAD in term {term} was due {silent:g} timeouts ago.", "LEAD")
 
     def down(self, term: int, over: float, why: str, late: bool = False) -> None:
         """Its time is over then, or was when it heard so late: it follows from now on, and waits."""
-        said, told = (self.said, self.told) if late else ([], [])
+        said, told, self.due = *((self.said, self.told) if late else ([], [])), None
         learnt, follower = max(over, self.passed), ("follower", term, "")
-        soon, told = self.at(learnt + 1 / 16), told + self.told
-        awake, said = follower in told, said + self.at(learnt + 15 / 16)
+        awake, soon = follower in told, self.at(learnt + 1 / 16)
+        told = told + self.told
+        awake, said = awake if late else follower in told, said + self.at(learnt + 15 / 16)
         told += self.told
         happened = f"its time in term {term} was over {self.passed - over:g} timeouts ago. It said {said} and reported"
         if any(words[0] == "LEAD" for words in said):
@@ -200,8 +216,8 @@ class Seat(Clock):
             terms = [news[1] for news in told if news[0] == "follower"]
             self.blame(why if late else TERM if set(terms) - {term} else UNTOLD, f"{happened} {told}.")
         if not awake:
-            self.blame(LATE, f"{happened} {told}.")
-        self.zero += learnt
+            self.blame(SPOKE if late else LATE, f"{happened} {told}.")
+        self.zero, self.due = self.zero + learnt, None
 
 
 def place(name: str) -> str:
@@ -258,7 +274,8 @@ def silence(scene: Scene) -> None:
     """a peer that falls silent and what comes after that"""
     with _played(scene, 3) as seat:
         one, two = scene.random.sample(seat.peers, 2)
-        for answers in (0.875, 1.75, 2.625, 3.0625), (0.5625,):
+        often = [n / 16 for n in range(1, 16, 2)]  # also between two beats
+        for answers in (*often, 1.8125, 2.6875, 3.0625), (0.875, 1.75), (0.5625,):
             term = seat.lead(one)
             for when in answers:
                 seat.leads(term, when)
@@ -300,26 +317,35 @@ def five(scene: Scene) -> None:
         seat.down(term, 0.375, VOTES)
         term = seat.lead(one, two)
         seat.leads(term, 0.5625)
-        for peer in three, four:
-            seat.hear(peer, f"VOTE {term} {seat.me}")
-        seat.leads(term, 1.5, VOTES)
-        seat.down(term, 1.5625, VOTES)
+        for until in 1.25, 2.1875:  # one of the two has voted before; then both have
+            for peer in one, three:
+                seat.hear(peer, f"VOTE {term} {seat.me}")
+            seat.leads(term, until, VOTES)
+        seat.down(term, 2.25, VOTES)
 
 
 def stood_still(scene: Scene) -> None:
     """a leader that stood still"""
     with _played(scene, 3) as seat:
         one, two = scene.random.sample(seat.peers, 2)
+        words = {
+            "HERE": lambda term: (one, f"HERE {term} {seat.me}"),
+            "VOTE": lambda term: (two, f"VOTE {term + 1} {two}"),
+            "older": lambda term: (two, f"LEAD {term - 1}"),
+            "stranger": lambda term: (two, f"LEAD {term + 1}", "Zoe"),
+            "junk": lambda term: (two, f"TEA {term + 1}"),
+        }
         lates = [("", 3.0, 1.0), ("", 3.0, 1.4375), ("HERE", 3.0, 1.4375), ("HERE", 1.5625, 1.0)]
-        for what, late, beat in (*scene.random.sample(lates, 4), ("VOTE", 3.0, 1.0)):
+        others = [(what, 3.0, 1.0) for what in ("VOTE", "older", "stranger", "junk")]  # all but the first are dropped
+        for what, late, beat in (*scene.random.sample(lates, 4), *others):
             term = seat.lead(one)
             seat.leads(term, 0.5625)
             seat.hear(one, f"HERE {term} {seat.me}")
-            seat.now = (seat.zero + beat) * seat.timeout
+            seat.now, seat.due = (seat.zero + beat) * seat.timeout, None
             seat.leads(term, beat + 1 / 64)
-            seat.now, seat.said, seat.told = (seat.zero + late) * seat.timeout, [], []
+            seat.now, seat.due, seat.said, seat.told = (seat.zero + late) * seat.timeout, None, [], []
             if what:
-                seat.hear(*(one, f"HERE {term} {seat.me}") if what == "HERE" else (two, f"VOTE {term + 1} {two}"))
+                seat.hear(*words[what](term))
             else:
                 with contextlib.suppress(NotYet):  # it wants to be called at once: what it has said by then tells why
                     seat.tick()

@@ -27,9 +27,9 @@ class Star:
     is silent from two intervals after its last word on; if it has not yet said any, from four intervals after our
     first tick on. Until then it is heard.
 
-    On the ROUTER come requests: [client][""][body], the body one frame. The active answers each at once, by
-    [client][""][body in capitals]. All others drop it. But a request that comes while the peer is silent is a vote: it
-    makes a PRIMARY, a PASSIVE and a RESIGNED active, which then answer it. It does not move a BACKUP.
+    On the ROUTER come requests: [client][""][body], the body one frame, also an empty one. The active answers each at
+    once, by [client][""][body in capitals]. All others drop it. But a request that comes while the peer is silent is a
+    vote: it makes a PRIMARY, a PASSIVE and a RESIGNED active, which then answer it. It does not move a BACKUP.
 
     The words move it as in TABLE, and an active never halts: it stays active. New is this. A request with the body
     RESIGN is no vote, and only the active answers it. If the peer is heard, the answer is [client][""][OK], and the
