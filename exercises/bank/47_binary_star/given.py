@@ -27,7 +27,7 @@ class Star:
     is silent from two intervals after its last word on; if it has not yet said any, from four intervals after our
     first tick on. Until then it is heard.
 
-    On the ROUTER come requests: [client][""][body], the body one frame, also an empty one. The active answers each at
+    On the ROUTER come requests: [client][""][body], the body one frame, which may be empty. The active answers each at
     once, by [client][""][body in capitals]. All others drop it. But a request that comes while the peer is silent is a
     vote: it makes a PRIMARY, a PASSIVE and a RESIGNED active, which then answer it. It does not move a BACKUP.
 

@@ -17,7 +17,7 @@ class Leased(Member):
     down at that moment: it becomes a follower in the same term, without a leader, gives the result (Role.FOLLOWER,
     term, ""), and waits for a leader, as any follower does.
 
-    Whoever has stood still is told of the time, or of a message, late, also of one that is to be dropped. A leader
+    Whoever has stood still is told of the time, or of a message, late. Even if that message is to be dropped, a leader
     whose time is over by then steps down before it does anything else, and waits from that `now` on: it says no LEAD,
     and a HERE that comes at the end of its time or after it keeps it no longer. All else that is overdue may be done
     before a message or after it. As for all messages: what is of a lower term or of no member is dropped, and a higher
