@@ -35,12 +35,13 @@ UNASKED = "a silent connection was held to stand, and nobody asked"
 LISTENS = "nobody listened, and a port was held to take connections"
 BREATHES = "somebody who takes connections was held to be gone"
 FORGOTTEN = "it was forgotten that a connection had stood"
+STOPPED = "who stopped answering late was not seen"
 HELD = "a connection that had ended was held to stand"
 AFTER = "a hang-up after the handshake was taken for a refusal"
 LATE = "who came late was not seen"
 BACK = "who came back was not seen"
 FILTERED = "only its own topic was asked for"
-ANY = "any message was taken for one of the topic"
+ANY = "any frame was taken for one of the topic"
 DEAF = "messages came and were not received"
 LAST = "the last message decided"
 WHOLE = "a topic was compared as a whole"
@@ -60,6 +61,7 @@ LABELS = {
     HANGS_UP: "who ended that connection, if anybody did?",
     HELD: "which events can follow a handshake that succeeded?",
     UNASKED: "what does a monitor tell of a cable that carries nothing any more, and what can you set that asks?",
+    STOPPED: "how long is it silent until you know, and up to when do you look?",
     BREATHES: "what does the monitor tell when the next connection is tried, and what if nobody listens?",
     FORGOTTEN: "what has to be remembered from before the last event?",
     AFTER: "had a handshake succeeded before the connection ended?",
@@ -128,11 +130,19 @@ CONFUSED = {
     ("well", "other"): WHOLE,
     **{(was, "frozen"): IMPATIENT for was in ("well", "other", "silent")},
 }
-CABLE = {"gone": ("cut",), "frozen": ("freeze",), "back": ("cut", "heal")}  # what befalls it
+CABLE = {  # what befalls it
+    "gone": ("cut",),
+    "frozen": ("freeze",),
+    "half": ("freeze",),
+    "taken": ("cut", "freeze"),
+    "back": ("cut", "heal"),
+}
+ENDS = {"back": "silent", "half": "frozen", "taken": "frozen"}  # the name, if nobody has asked for its message
 STRANGE = (zmq.PULL, zmq.PUSH, zmq.ROUTER, zmq.REP, zmq.PAIR)  # types that refuse a SUB
 
 PAUSE = 0.1  # seconds from one act of a peer's to its next
 LATEST = 0.2  # seconds that it waits for a subscription, or for a message to pass, before it goes
+HALF = 0.45  # of its time, when somebody stops answering late
 SPARE = 0.5  # seconds after its time in which an answer has to return
 SHORT = 0.8  # of its time that an answer has to use
 
@@ -189,13 +199,15 @@ class Peer:
             self.due = min(self.due, now + PAUSE)
         if self.due > now or not self.plot:
             return
+        if self.story == "half" and self.plot == ["freeze"] and now < self.clinic.began + HALF * self.clinic.seconds:
+            return
         act, late = self.plot[0], now > self.due + LATEST
         if isinstance(act, str):
             if self.wire.count("back") < self.sent and not late:
                 return
             getattr(self.wire, act)()
             if self.story in CABLE and not self.wire.count("back"):  # nobody has asked it for anything in time
-                self.name = {"back": "silent"}.get(self.story, self.story)
+                self.name = ENDS.get(self.story, self.story)
         elif self._subscribed():
             kind = act.startswith(self.clinic.topic)
             self.socket.send_multipart([act, self.clinic.word if kind else self.clinic.topic])
@@ -220,7 +232,15 @@ class Clinic:
     def __init__(self, scene: Scene, *cases: tuple[str, str]) -> None:
         self.scene, self.opened, self.met = scene, contextlib.ExitStack(), False
         self.topic, self.word, *self.words = scene.words(len(cases) + 2)
-        self.others = scene.random.sample([self.topic[:-1], b"x" + self.topic, self.topic.upper(), self.word], 4)
+        others = [
+            self.topic[:-1],
+            b"x" + self.topic,
+            self.topic.upper(),
+            self.word,
+            self.topic.title(),
+            b" " + self.topic,
+        ]
+        self.others = scene.random.sample(others, len(others))
         self.seconds = round(scene.random.uniform(1.1, 1.3), 2)
         self.cases = scene.random.sample(cases, len(cases))
 
@@ -231,6 +251,7 @@ class Clinic:
             call = Call((list(self.endpoints), self.topic, self.seconds))
             self.answer = self.scene.answer(call)
             self.answer.begun()
+            self.began = time.monotonic()
             self.opened = self.opened.pop_all()
         return self
 
@@ -292,6 +313,8 @@ class Clinic:
         return f"{peer.name!r}" + {
             "late": " (it came late)",
             "back": " (its message came, and then it went and came back)",
+            "taken": " (it went, and another listens there who never says a word)",
+            "half": " (it stopped answering shortly before the half)",
             "gone": " (its message came, and then it went)",
             "frozen": " (its message came, and then it froze)",
         }.get(peer.story, "")
@@ -299,6 +322,8 @@ class Clinic:
     def _label(self, peer: Peer, said: str) -> str:
         if peer.story == "late" and said in NEVER:
             return LATE
+        if peer.story == "half" and said in ("silent", "other"):
+            return STOPPED
         if peer.story == "late" and (peer.name, said) == ("well", "other"):
             return LAST
         lost = peer.name == "well" and peer.story in CABLE and said != "other"
@@ -313,6 +338,7 @@ def a_round(scene: Scene) -> None:
     """one of each kind, and some who come late, go, freeze or come back"""
     cases = [(name, {"refused": "type", "silent": "late"}.get(name, "")) for name in NAMES]
     more = [("refused", "mechanism"), ("well", "late"), ("well", "gone"), ("well", "frozen"), ("other", "back")]
+    more += [("frozen", "taken"), ("frozen", "half")]
     with Clinic(scene, *cases, *more) as clinic:
         clinic.judge()
 

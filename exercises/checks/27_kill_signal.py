@@ -40,6 +40,7 @@ HASTY = "it gave up before the grace was over"
 LONG = "it waited longer than the grace"
 ON = "it waited on although everything was there"
 IGNORED = "what came after SIGTERM did not count"
+SAID = "a result was taken for the end"
 RESULT = "what it returned is not what was brought"
 BUSY = "it was busy while it had only to wait"
 FRAMES = "something else than KILL was published"
@@ -53,12 +54,13 @@ LABELS = {
     LATE: "how does a worker get a message that was published before it subscribed?",
     LEFT: "who may still come, or has not yet heard you, and how do you know that nobody is left?",
     STAYED: "how do you know that a worker has gone, and for how many do you wait?",
-    KILLED: "what does SIGTERM do to a program that has no handler for it, and from when on do you have one?",
+    KILLED: "what does SIGTERM do to a program that has no handler, and from when on and until when do you have one?",
     DEAF: "which thread takes the signal, when does Python run its handler, and what wakes the call that waits?",
     HASTY: "what does the contract allow to those who still work when SIGTERM comes, and in which unit?",
     LONG: "from which moment do you count the grace, and what begins it anew?",
     ON: "when is there nothing left to wait for?",
     IGNORED: "what do you do with results in the time that is left?",
+    SAID: "which frame tells you whether a message is a result, and what may stand in the others?",
     RESULT: "what is a key of that dictionary, and what its value?",
     BUSY: "what does the poller say the next time, of something that you have seen and not taken away?",
     FRAMES: "which frames does KILL have?",
@@ -181,6 +183,9 @@ class Hall(Table):
             if self.answer.process.done and self.answer.process.returncode == -signal.SIGTERM:
                 raise NotYet(KILLED, f"{self.when}, and the process was gone.") from None
             raise
+        if outcome.error and "b'END'" in outcome.message:  # no number
+            happened = f"The result of a task was b'END', and your function raised {outcome.error}: {outcome.message}."
+            raise NotYet(SAID, happened)
         if outcome.error:
             unexpected(outcome)
         return outcome
@@ -237,7 +242,7 @@ class Hall(Table):
         for worker in self.workers:
             worker.socket.close(0)
         if not self.answer.until(lambda: self.gone, PATIENCE):
-            there = f"All {len(self.workers)} workers had got KILL and gone" if self.workers else "No worker had come"
+            there = f"All {len(self.workers)} workers had got KILL and gone" if self.workers else "No worker was there"
             raise NotYet(STAYED, f"{there}; {PATIENCE:g} s later your function stood {self.answer.stood()}.")
         return self.ended()
 
@@ -257,12 +262,15 @@ def a_day(scene: Scene) -> None:
     with Hall(scene, 0.1) as hall:
         hall.come("Ann", "Ben")
         *numbers, last = hall.day(scene.random.randrange(11, 15))
+        hall.brought[numbers[0]] = b"END"
         hall.bring(*numbers[:4], end=True)
         hall.bring(*numbers[4:])
         hall.early(QUIET, EARLY, f"{len(numbers)} of {len(numbers) + 1} results were there")
         hall.bring(last)
         hall.sent_home(NOBODY, "All results were there")
-        hall.stays("Ann and Ben had got KILL and were still there")
+        hall.sigterm()
+        hall.when = "SIGTERM came for the first time when Ann and Ben had got KILL and were still there"
+        hall.stays(hall.when, hall.grace + LINGERS)
         late = Worker(hall, "Cleo")
         hall.workers.append(late)
         if not hall.heard(late, PATIENCE):
@@ -334,8 +342,10 @@ def the_rest_in_time(scene: Scene) -> None:
 
 
 def nobody_there(scene: Scene) -> None:
-    """no worker that has to be told"""
+    """no worker that has to be told: one has come, and gone again"""
     with Hall(scene, 2.0) as hall:
+        hall.come("Ann")
+        hall.workers.pop().socket.close(0)
         numbers = hall.day(3)
         hall.bring(*numbers, end=True)
         hall.returned(numbers)

@@ -35,6 +35,7 @@ KEPT = "a member was kept out"
 DESK = "the desk was asked for keys"
 BELIEVED = "a client was believed what it says of itself"
 LAST = "who came in last was taken for who asks"
+REUSED = "who had gone was taken for who asks"
 KEY = "the key was given for the name"
 FORM = "the reply is not the one of the contract"
 NO = "a member was told no"
@@ -56,6 +57,7 @@ LABELS = {
     DESK: "which sockets inherit what you set, and on what did you set it?",
     BELIEVED: "which part of a message can a client not choose?",
     LAST: "to which connection does a name belong, and how many connections are there?",
+    REUSED: "for how long does a routing id belong to a connection, and how often do you look whose key it has?",
     KEY: "which way round is your list of members?",
     FORM: "which frames does the contract want, and in which order?",
     NO: "who is a member, after the orders that have come so far?",
@@ -76,6 +78,7 @@ EQUIVALENT: dict[str, str] = {}
 BEGIN = 2.0  # seconds in which a function that runs answers its first order
 SOON = 1.2  # seconds in which it does what nothing keeps it from
 TOLD = 0.3  # seconds in which it is known that it has ended
+ROUNDS = 8  # questions, twice as many as it takes
 HANDS, GONE = zmq.EVENT_HANDSHAKE_SUCCEEDED, zmq.EVENT_DISCONNECTED
 
 Pair = tuple[bytes, bytes]  # public, secret
@@ -157,12 +160,26 @@ class Practice:
         if got == [name, question]:
             return
         told = f"{name!r} asked {question!r}, and got {got!r:.120}."
-        known = {b"no": NO, **{other: LAST for other in self.names if other != name}, **(wrong or {})}
+        known = {
+            b"no": NO if name != b"no" else FORM,
+            **{other: LAST for other in self.names if other != name},
+            **(wrong or {}),
+        }
         if (got == [b"no"] or got[1:] == [question]) and got[0] in known:
             raise NotYet(known[got[0]], told)
         if len(got) == 2 and got[0] in [public for public, _ in self.pairs.values()]:
             raise NotYet(KEY, told)
         raise NotYet(END if got == [b"ok"] else FORM, told)
+
+    def leave(self, socket: Any, other: Any, name: bytes) -> None:
+        """A member goes, and it is certain that the front knows: since then another has been answered ROUNDS times.
+
+        Its end comes before their questions. It takes its socket two more rounds to forget its routing id.
+        """
+        socket.close(0)
+        socket.context.term()
+        for number in range(ROUNDS):
+            self.ask(other, name, b"%d" % number)
 
     def denied(self, socket: Any, label: str, question: bytes) -> None:
         """Somebody who is no member any more asks."""
@@ -244,15 +261,16 @@ def members_and_strangers(scene: Scene) -> None:
         practice.stranger("plain", OPEN, "with a name and a password", plain_username=ann, plain_password=four)
         practice.ask(second, ben, ann, {ann: BELIEVED, cleo: BELIEVED})
         practice.ask(first, ann, b"\xff" + four + b"\0")
-        third = practice.client(cleo)
-        practice.ask(third, cleo, b"end")
-        practice.ask(first, ann, b"")
         practice.ask(second, ben, five, {cleo: BELIEVED})
+        practice.leave(second, first, ann)
+        third = practice.client(cleo, routing_id=cleo)  # which was the one of who has gone
+        practice.ask(third, cleo, b"end", {ben: REUSED})
+        practice.ask(first, ann, b"")
         practice.end()
 
 
 def the_list_changes(scene: Scene) -> None:
-    """members who are removed, added and renamed, and a key that is replaced, while they are connected"""
+    """members who are removed, added, added again and renamed, and a key that is replaced, while they are connected"""
     one, two, three, four, five, six, seven = scene.words(7)
     with Practice(scene, 5) as practice:
         ann, ben, cleo, dora, emma = practice.names
@@ -290,7 +308,13 @@ def the_list_changes(scene: Scene) -> None:
         practice.ask(fourth, ben, two)
         practice.ask(practice.client(cleo), cleo, three)
         practice.order(b"remove", scene.words(1)[0] + b" nobody")
-        practice.ask(practice.client(emma), emma, four)
+        fifth = practice.client(emma)
+        practice.ask(fifth, emma, four)
+        practice.order(b"add", emma, practice.pairs[emma][0])  # which it has already
+        practice.ask(fifth, emma, five)
+        practice.order(b"remove", emma)
+        practice.order(b"add", b"no", practice.pairs[emma][0])
+        practice.ask(fifth, b"no", six)
         practice.end()
 
 

@@ -9,7 +9,7 @@ def diagnose(ctx, endpoints, topic, seconds):
 
     endpoints  a list of strings, "tcp://...", no two alike: connect a SUB to each
     topic      bytes, not empty: a message is of this topic if its first frame begins with it
-    seconds    the time for all of them together, at least 1: use it, and return within 0.5 s of its end
+    seconds    the time for all of them together, at least 1: use it all, and return within 0.5 s of its end
 
     Return a list with a name for each endpoint, in their order; the first of these that fits:
 
@@ -22,11 +22,13 @@ def diagnose(ctx, endpoints, topic, seconds):
     "mute"     somebody listens, takes connections, and never says a word
     "nobody"   nobody listens, and nobody ever did
 
-    "The other side" is libzmq, and while its connection carries anything it answers a PING within 0.1 s.
+    "The other side" is libzmq, and while its connection carries anything it shakes hands, hangs up, or answers a
+    PING within 0.1 s.
     Of one who refuses, a monitor may tell no more than CONNECTED and DISCONNECTED, and libzmq may not try it
     again.
     Whatever changes at an endpoint changes in the first half of the time: somebody may come late, go, come
-    back, or stop answering. Leave no socket open.
+    back, or stop answering, or another listen there who never says a word. Who refuses, or is mute from the
+    beginning, stays so. Leave no socket open.
     """
     names = []
     for endpoint in endpoints:

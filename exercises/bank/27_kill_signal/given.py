@@ -10,15 +10,15 @@ def sink(ctx, results, control, grace):
     """Collect the results, send the workers home, and return the results.
 
     results   bind a PULL here. Results come as [number][result], in any order, each once. How many there
-              are to be is said once, [END][how many]: their numbers are 1 to that. END may come before
-              the last result
+              are to be, at least 1, is said once, [END][how many]: their numbers are 1 to that. END may
+              come before the last result, and a result may be any bytes
     control   bind an XPUB here. Workers subscribe to KILL, and go home when they get [KILL]
-    grace     seconds
+    grace     seconds, more than 0
 
     Collect until everything is there: END, and so many results; however long it takes. But SIGTERM may
     come to this process, and no other signal. From then on collect for `grace` seconds more, or until
-    everything is there. Be ready for it before you bind. It may come again until you return; only the
-    first one counts.
+    everything is there. Be ready for it before you bind. It may come again, or for the first time
+    when everything is there, until the last worker has gone; only the first one counts.
 
     Then, and not before, send KILL, so that every worker gets it: those that are there, and those that
     come while others are still there. To get it more than once does a worker no harm, and it may take its

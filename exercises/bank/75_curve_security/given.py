@@ -9,7 +9,7 @@ def practice(ctx, front, desk, keys, members):
 
     front    bind a REP or a ROUTER here, a CURVE server. Clients are REQ; they connect and go as they like, and may
              have any routing id that nobody else has who is connected. Who has no keys, or a key that is no member's,
-             must not be let in: its handshake fails, at once
+             must not be let in: its handshake fails, at once and for good
     desk     bind a REP here, which asks for no keys: orders come to it
     keys     the server's pair, (public, secret)
     members  a dict, name -> public key: whose key may come in at the beginning. You may change it

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: any message was taken for one of the topic.
+# Not yet: any frame was taken for one of the topic.
 
 import math
 import time
@@ -36,7 +36,7 @@ class Patient:
             self.failed = True
 
     def message(self):
-        if self.sub.recv_multipart():
+        if self.topic in self.sub.recv_multipart()[0]:
             self.came = "well"
         elif self.came == "silent":
             self.came = "other"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: any message was taken for one of the topic.
+# Not yet: any frame was taken for one of the topic.
 
 import math
 import time

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Not yet: the reply is not the one of the contract.
+# A member may be named so, too.
+
+from types import SimpleNamespace
+
+import zmq
+from zmq.auth.thread import ThreadAuthenticator
+
+
+def practice(ctx, front, desk, keys, members):
+    names = {key: name for name, key in members.items()}
+    guard = ThreadAuthenticator(ctx)
+    guard.start()
+    guard.configure_curve_callback(credentials_provider=SimpleNamespace(callback=lambda domain, key: key in names))
+    try:
+        with ctx.socket(zmq.REP) as rep, ctx.socket(zmq.REP) as orders:
+            rep.curve_server, rep.curve_secretkey = True, keys[1]
+            rep.bind(front)
+            orders.bind(desk)
+            while True:
+                for socket in zmq.select([rep, orders], [], [])[0]:
+                    if socket is rep:
+                        question = rep.recv(copy=False)
+                        name = names.get(question.get("User-Id").encode(), b"no")
+                        rep.send_multipart([name] if name == b"no" else [name, question.bytes])
+                        continue
+                    order, *rest = orders.recv_multipart()
+                    if rest:
+                        names = {key: name for key, name in names.items() if name != rest[0]}
+                    if order == b"add":
+                        names[rest[1]] = rest[0]
+                    orders.send(b"ok")
+                    if order == b"end":
+                        return
+    finally:
+        guard.stop()
