@@ -142,7 +142,7 @@ STRANGE = (zmq.PULL, zmq.PUSH, zmq.ROUTER, zmq.REP, zmq.PAIR)  # types that refu
 
 PAUSE = 0.1  # seconds from one act of a peer's to its next
 LATEST = 0.2  # seconds that it waits for a subscription, or for a message to pass, before it goes
-HALF = 0.45  # of its time, when somebody stops answering late
+HALF = 0.45  # of its time, when a port is taken over, or somebody stops answering late
 SPARE = 0.5  # seconds after its time in which an answer has to return
 SHORT = 0.8  # of its time that an answer has to use
 
@@ -199,7 +199,7 @@ class Peer:
             self.due = min(self.due, now + PAUSE)
         if self.due > now or not self.plot:
             return
-        if self.story == "half" and self.plot == ["freeze"] and now < self.clinic.began + HALF * self.clinic.seconds:
+        if self.story in ("half", "taken") and self.plot == ["freeze"] and now < self.clinic.half:
             return
         act, late = self.plot[0], now > self.due + LATEST
         if isinstance(act, str):
@@ -251,7 +251,7 @@ class Clinic:
             call = Call((list(self.endpoints), self.topic, self.seconds))
             self.answer = self.scene.answer(call)
             self.answer.begun()
-            self.began = time.monotonic()
+            self.half = time.monotonic() + HALF * self.seconds
             self.opened = self.opened.pop_all()
         return self
 

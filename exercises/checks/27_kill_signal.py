@@ -345,7 +345,10 @@ def nobody_there(scene: Scene) -> None:
     """no worker that has to be told: one has come, and gone again"""
     with Hall(scene, 2.0) as hall:
         hall.come("Ann")
-        hall.workers.pop().socket.close(0)
+        ann = hall.workers.pop().socket
+        ann.close(int(PATIENCE * 1000))
+        ann.context.term()  # by now her subscription has left, and she has gone
+        threading.Event().wait(SETTLED)
         numbers = hall.day(3)
         hall.bring(*numbers, end=True)
         hall.returned(numbers)
