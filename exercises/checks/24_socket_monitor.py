@@ -184,6 +184,8 @@ class Peer:
                 self.plot = [clinic.topic, *CABLE[story]]
             case _, "late":
                 self.plot = ["heal"]
+            case _, "taken":  # soon, so that it is away for a while
+                self.plot = list(CABLE[story])
             case (("other" | "gone" | "frozen"), _):
                 self.plot = [clinic.others.pop(), *CABLE.get(story or name, ())]
         if name == "nobody" or story == "late":
