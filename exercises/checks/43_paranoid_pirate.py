@@ -66,11 +66,11 @@ LABELS = {
     ANSWERED: "when is the next heartbeat due, and who waits for a word before that?",
     TWICE: "who asks again when a worker is lost, the queue or the client?",
     WAITS: "what does the lesson's core do with a request for which there is nobody yet?",
-    ORDER: "who stands in the line of the idle, and where does a heartbeat leave it?",
+    ORDER: "where in the line of the idle does a word leave a worker that stands in it already?",
     UNPAID: "which frames does the core expect of a reply, and which did you hand to it?",
     NO_BEATS: "what else happens in the tick of the lesson's core?",
     DEAD: "when is a worker's time over, and who looks at that before a request is handed out?",
-    IMMORTAL: "who is to be told that you live, and until when?",
+    IMMORTAL: "what is there left to say to a worker whose time is over?",
     EARLY: "from which moment does a worker's silence count, and in which unit?",
     UNTOLD: "what does your queue say where the lesson's says nothing?",
     TAKEN: "what must the first message of a conversation be?",
@@ -90,6 +90,7 @@ FRONT, BACK = "inproc://clients", "inproc://workers"
 PPP2 = b"PPP2"
 READY, HEARTBEAT, REQUEST, REPLY, UNKNOWN = (bytes([n]) for n in range(1, 6))
 LIVENESS = 3
+NEAR = 0.01  # of an interval: a time that is the very moment
 
 Frames = list[Any]  # bytes, or the text that stands for what is none
 
@@ -99,11 +100,13 @@ class Desk(Clock):
 
     heard   what each peer has heard since somebody said something, and has not been asked for
     jobs    all that was handed out
+    words   when each worker has last said something
     """
 
     def __init__(self, scene: Scene, interval: float, *how: Any) -> None:
         self.interval = interval
         self.heard, self.events, self.jobs = dict[str, list[Frames]](), dict[str, Event](), list[Frames]()
+        self.words, self._speaker = dict[str, float](), ""
         self._ends, self._sides = dict[str, str](), dict[str, str]()
         super().__init__(scene, *how)
         self.until(0.0)
@@ -131,8 +134,20 @@ class Desk(Clock):
                 raise NotYet(TWICE, f"{happened} A worker had had that request before.", event)
             self.heard.setdefault(peer, []).append(frames[1:])
             self.events[peer] = event
+            if peer in self.words:
+                self._may_hear(peer, frames[1:])
             sure = [f if isinstance(f, bytes) else f.encode() for f in frames[1:]]
             self.write(peer, "receive", "DEALER", sure, ENTRY, self._title(end))
+
+    def _may_hear(self, worker: str, said: Frames) -> None:
+        """A worker whose time is over may not; at the very moment, it may still be told that the queue lives."""
+        unasked = said == [PPP2, UNKNOWN] and worker != self._speaker
+        silent = (self.now - self.words[worker]) / self.interval
+        happened = f"{worker} had said nothing for {silent:g} intervals, and got {said!r}."
+        if silent > LIVENESS + NEAR or (unasked and silent > LIVENESS - NEAR):
+            self.blame(DEAD if REQUEST in said[:2] else IMMORTAL, happened, worker)
+        if unasked:
+            self.blame(BLAMED, happened, worker)
 
     def _title(self, end: str) -> str:
         return "ROUTER" if end == BACK else "ROUTER 2"
@@ -142,7 +157,9 @@ class Desk(Clock):
         self.heard.clear()
         if peer not in self._sides:
             self.write(peer, "connect", "DEALER", (), "", "", end)
-        self._sides[peer] = end
+        self._sides[peer], self._speaker = end, peer
+        if end == BACK:
+            self.words[peer] = self.now
         self.says(peer, "DEALER", frames)
         self.write(ENTRY, "receive", self._title(end), (peer.encode(), *frames), peer, "DEALER")
         [name] = [name for name, each in self._ends.items() if each == end]
@@ -158,6 +175,7 @@ class Desk(Clock):
     def at(self, intervals: float) -> None:
         """Let the time pass until then."""
         self.heard.clear()
+        self._speaker = ""
         self.until(intervals * self.interval)
         self.now = intervals * self.interval
 
@@ -167,13 +185,13 @@ class Desk(Clock):
     def got(self, peer: str) -> str:
         return f"{peer} got {' and '.join(map(repr, self.heard.get(peer, []))) or 'nothing'}"
 
-    def given(self, worker: str, client: str, *body: bytes, lost: str = WAITS, other: str = ORDER) -> None:
+    def given(self, worker: str, client: str, *body: bytes, lost: str = WAITS) -> None:
         """A client asks, and this worker must get that."""
         self.ask(client, *body)
-        self.job(worker, client, *body, lost=lost, other=other)
+        self.job(worker, client, *body, lost=lost)
 
-    def job(self, worker: str, client: str, *body: bytes, lost: str = WAITS, other: str = ORDER) -> None:
-        """This worker must just have got this client's request. `other`: the label if another one did."""
+    def job(self, worker: str, client: str, *body: bytes, lost: str = WAITS) -> None:
+        """This worker must just have got this client's request."""
         lost = BODY if [PPP2, HEARTBEAT] in self.heard.get(worker, []) else lost
         self.beats_aside()
         self.jobs.append(due := [PPP2, REQUEST, client.encode(), b"", *body])
@@ -181,7 +199,7 @@ class Desk(Clock):
             return
         for peer, said in self.heard.items():
             if peer != worker and any(body[0] in frames for frames in said):
-                self.blame(other, f"{self.got(peer)}, where {client}'s request was {worker}'s.", peer)
+                self.blame(ORDER, f"{self.got(peer)}, where {client}'s request was {worker}'s.", peer)
         said = self.heard.get(worker, [])
         happened = f"{self.got(worker)} where {client}'s request {body!r} was due."
         if any(frames == [PPP2, UNKNOWN] for frames in said):
@@ -305,15 +323,13 @@ def silence(scene: Scene) -> None:
         desk.at(1.25)
         for worker in "Ada", "Bea", "Cid":
             desk.beats(worker)
+        desk.at(1.375)
+        desk.tell("Cid", HEARTBEAT)
         for when in 1.5, 2.0, 2.5:
             desk.at(when)
             desk.tell("Bea", HEARTBEAT)
-        desk.at(4.25)
-        desk.at(5.25)
-        for worker in "Ada", "Cid":
-            if desk.heard.get(worker):
-                desk.blame(IMMORTAL, f"{worker} had said nothing for five intervals, and {desk.got(worker)}.", worker)
-        desk.given("Bea", "Ann", one, lost=EARLY, other=DEAD)  # whose last word was at 2.5
+        desk.at(5.25)  # the others' time is over
+        desk.given("Bea", "Ann", one, lost=EARLY)  # whose last word was at 2.5
         desk.tell("Bea", HEARTBEAT)
         desk.at(6.5)
         desk.beats("Bea")
@@ -322,7 +338,7 @@ def silence(scene: Scene) -> None:
         desk.ready("Ada")
         desk.at(9.0)
         desk.now = 9.75 * desk.interval  # what comes is received before the tick that may be due
-        desk.given("Ada", "Bob", three, lost=EARLY, other=DEAD)  # Bea's last word was at 6.5
+        desk.given("Ada", "Bob", three, lost=EARLY)  # Bea's last word was at 6.5
         desk.at(11.25)
         desk.ready("Cid")  # what Ada had is not for her
 
@@ -365,6 +381,9 @@ def strangers(scene: Scene) -> None:
         desk.ready("Bea")
         desk.given("Bea", "Dan", one)
         desk.refused("Bea", "a REPLY to Dan without a body", PPP2, REPLY, b"Dan", b"")
+        desk.at(1.25)
+        for worker in desk.heard:
+            desk.blame(STILL, f"{worker} had been told UNKNOWN, and {desk.got(worker)}.", worker)
 
 
 TRY = alone

@@ -16,13 +16,15 @@ class Queue2(Queue):
     busy one owed is forgotten then; an idle one keeps its place in the line. A request goes to the worker that has been
     idle for longest, and waits while there is none; whether it expires is up to you. The reply that is owed goes to its
     client and makes the worker idle. Known workers hear a HEARTBEAT in every interval. A worker that has said
-    nothing for `liveness` intervals is forgotten, before any request is handed out, and is sent nothing more. (Whether
-    a word that comes later than that, and before the tick, still counts is up to you.) No request is handed out twice.
+    nothing for `liveness` intervals is forgotten, before any request is handed out, and is sent nothing more until it
+    speaks again. (Whether a word that comes later than that, and before the tick, still counts is up to you.) No
+    request is handed out twice.
 
     New is this: whatever else comes on "workers" is answered with UNKNOWN, at once and alone. That is a message
     of another version or of none; a type that no worker says; a READY or HEARTBEAT with anything behind it; a HEARTBEAT
-    or a REPLY of a worker that is not known; a REPLY that this worker does not owe. No word of it is passed on. If
-    its sender was known, it is forgotten, with what it owed, until it says READY again; nobody else gets its request.
+    or a REPLY of a worker that is not known; a REPLY that has no body, or that this worker does not owe. No word of it
+    is passed on. If its sender was known, it is forgotten, with what it owed, until it says READY again; nobody else
+    gets its request.
     """
 
 
