@@ -39,6 +39,7 @@ LABELS = {
     "what was no part gave the try more time": "which messages may move the end of a try?",
     "a reply that broke off was not asked for again": "what follows when no more parts come?",
     "a request that was silent was not asked again": "what is done first when a time is over?",
+    "a new request took the place of one that was to be asked again": "whose is the place when a time is over?",
     "a request was asked more often than it may be": "what counts its tries, the broken ones among them?",
     "a request was asked again that had been answered": "what ends a reply, and what is left to do then?",
     "a request that nobody answered held up the others": "who gets the place of one that is given up?",
@@ -52,8 +53,8 @@ LABELS = {
     "a socket was left open": "who closes the sockets of the tries that were in vain?",
 }
 (
-    UNHEARD, FORM, TWO, SAME, MANY, FEW, BATCH, EARLY, PART_TIME, NOISE_END, NOISE_TIME, BROKEN, SILENT, OFTEN,
-    AGAIN, HELD, OLD, ORDER, PARTS, FLAT, NOISE, NONE, WRONG, LEFT,
+    UNHEARD, FORM, TWO, SAME, MANY, FEW, BATCH, EARLY, PART_TIME, NOISE_END, NOISE_TIME, BROKEN, SILENT, JUMPED,
+    OFTEN, AGAIN, HELD, OLD, ORDER, PARTS, FLAT, NOISE, NONE, WRONG, LEFT,
 ) = LABELS  # each by its name, in this order  # fmt: skip
 EQUIVALENT = {
     "line 42, less: 1000": "it looks again a thousandth of its time earlier, and then waits for the rest",
@@ -87,7 +88,7 @@ class Host:
         self.under: dict[int, tuple[bytes, float]] = {}
         self.used: dict[bytes, int] = {}  # routing id -> the number that it stands for, or stood for
         self.replies: list[list[Body]] = [[] for _ in words]
-        self.done: list[int] = []
+        self.done: dict[int, float] = {}  # number of one that is answered -> when it last had a part before its FINAL
         self.old: list[Body] = []  # parts of tries that are over
         self.noised = set[bytes]()  # who has been told what is no part
         self.late = False  # it was slow to answer, and may be asked again
@@ -111,6 +112,13 @@ class Host:
 
     def hear(self, seconds: float = SOON) -> int | None:
         """The number of the request that comes next, which is under way then; or None, if none comes."""
+        if (asked := self._next(seconds)) is None:
+            return None
+        self._begins(*asked)
+        return asked[0]
+
+    def _next(self, seconds: float) -> tuple[int, bytes] | None:
+        """The number of the request that comes next, and the routing id of who asks."""
         until, ended = time.monotonic() + self.scene.within(seconds), False
         while not zmq.select([self.router], [], [], 0.02)[0]:  # unlike poll, not in the picture
             self.empty = time.monotonic()
@@ -122,19 +130,24 @@ class Host:
         if frames[:3] != [C, b"\x01", self.service] or frames[3:] not in self.requests:
             happened = f"The broker got {frames!r}; the service is {self.service!r}, and the requests are "
             self.blame(FORM, f"{happened}{self.requests!r}.")
-        self._begins(number := self.requests.index(frames[3:]), peer)
-        return number
+        return self.requests.index(frames[3:]), peer
 
     def _begins(self, number: int, peer: bytes) -> None:
         """A request is asked by this peer: may it be, now and here?"""
         now, title = time.monotonic(), self.title(number)
         if number in self.done:
             if not self.late:
-                self.blame(AGAIN, f"The broker had sent the FINAL of {title}, and got the request again.")
-            self.done.remove(number)
+                early = self.timeout < SOON and now - self.done[number] < EARLIEST * self.timeout  # it met the FINAL
+                noised = any(self.used[who] == number for who in self.noised)
+                label = NOISE_END if noised else EARLY if early else AGAIN
+                self.blame(label, f"The broker had sent the FINAL of {title}, and got the request again.")
+            del self.done[number]
         for other, (who, at) in self.under.items():
             if who == peer and other != number:
-                self.blame(TWO, f"{self.title(other)} was not answered when {title} came over the same connection.")
+                happened = f"{self.title(other)} was not answered when {title} came over the same connection"
+                if who in self.noised:
+                    self.blame(NOISE, f"{happened}, on which the broker had said something that is no part of a reply.")
+                self.blame(TWO, f"{happened}.")
             if other == number and who != peer and now - at < EARLIEST * self.timeout:
                 happened = f"The timeout was {self.timeout:g} s; {title} was asked again {now - at:.2f} s after "
                 if who in self.noised:
@@ -150,17 +163,32 @@ class Host:
         self.under[number], self.used[peer], self.replies[number] = (peer, self.empty), number, []
         alive = [n for n, (_, at) in self.under.items() if self.asked[n] < self.tries or now - at < self.timeout / 2]
         if len(alive) > self.window:
-            self._too_many(title, alive, now)
+            self._too_many(number, alive, now)
 
-    def _too_many(self, title: str, alive: list[int], now: float) -> NoReturn:
+    def _too_many(self, new: int, alive: list[int], now: float) -> NoReturn:
         """One request more has come than may be under way: why?"""
-        for number in sorted(alive, key=lambda n: bool(self.replies[n])):
-            if now - self.under[number][1] > EARLIEST * self.timeout:
-                self.missing(number, f"{title} came, and {self.title(number)} did not come again")
+        due = [number for number in alive if now - self.under[number][1] > EARLIEST * self.timeout]
+        if due:
+            self._jumped(new, due)
         happened = f"The window was {self.window}, and {len(alive)} requests were under way"
         if self.noised:
             self.blame(NOISE, f"{happened}, because the broker had said something that is no part of a reply.")
         self.blame(MANY, f"{happened}.")
+
+    def _jumped(self, new: int, due: list[int]) -> NoReturn:
+        """It came where one of these was due: are they asked again later, when there is room?"""
+        title, late = self.title(new), list(due)
+        self.part(new, final=True)
+        while late and (asked := self._next(SOON)):
+            number, peer = asked
+            late = [n for n in late if n != number]
+            self.under[number] = peer, time.monotonic()
+            self.part(number, final=True)
+        if late:
+            number = min(late, key=lambda n: bool(self.replies[n]))
+            self.missing(number, f"{title} came, and {self.title(number)} did not come again")
+        happened = f"{' and '.join(map(self.title, due))} had to be asked again; {title} came, and only then that"
+        self.blame(JUMPED, f"The timeout was {self.timeout:g} s; {happened}.")
 
     def missing(self, number: int, happened: str) -> NoReturn:
         """A try of this request is over, and the next does not come."""
@@ -169,7 +197,9 @@ class Host:
 
     def part(self, number: int, final: bool = False) -> None:
         """A part of the reply to a request: a body that no other has."""
-        body = [b"%d" % self.scene.random.randrange(10**9), *self.scene.random.choice([[], [b""], [b"", b"\xff"]])]
+        tails = [[b"", b"\xff"], [b""], []]  # the first part has more than one frame, and not only empty ones
+        tail = self.scene.random.choice(tails if self.replies[number] else tails[:1])
+        body = [b"%d" % self.scene.random.randrange(10**9), *tail]
         now, (peer, at) = time.monotonic(), self.under[number]
         self.late |= now - at > self.timeout / 2
         self.router.send_multipart([peer, C, b"\x03" if final else b"\x02", self.service, *body])
@@ -177,7 +207,7 @@ class Host:
         self.under[number] = peer, now
         if final:
             del self.under[number]
-            self.done.append(number)
+            self.done[number] = at
 
     def noise(self, number: int) -> None:
         """What is no part of a reply: all that comes where the parts of this one are due."""
@@ -209,6 +239,10 @@ class Host:
 
     def ends(self) -> None:
         """It has all that it needs: its result must be right."""
+        until = time.monotonic() + self.scene.within(SOON)
+        while not self.answer.process.told and time.monotonic() < until:
+            if (number := self.hear(0.0)) is not None:  # its time was over before the FINAL came
+                self.part(number, final=True)
         [outcome] = self.answer.outcomes(SOON)
         if outcome.error:
             unexpected(outcome)
@@ -264,7 +298,7 @@ def fair_weather(scene: Scene) -> None:
             numbers = list(host.under)
             for number in scene.random.sample(numbers * 2, len(numbers)):
                 host.part(number)
-                if scene.random.random() < 0.4:
+                if host.done and scene.random.random() < 0.4:  # what has been seen before is not the noise's fault
                     host.noise(number)
             host.part(max(numbers), final=True)
             if not all(host.asked):

@@ -19,7 +19,8 @@ def ask(ctx, endpoint, service, requests, window, timeout, tries):
     [MDPC02][2][service][body+], and one FINAL, [MDPC02][3][service][body+]; no part comes after that. On one socket
     one request is under way; when it is answered, the socket may be used for the next. The time of a try begins when
     it goes out; it is over when there has been no part of its reply for `timeout` seconds, be it before the first part
-    or after one: then ask again at once, before any new request, on a new socket, and forget the parts that have come.
+    or after one: then ask again at once, in the same place of the window and on a new socket, and forget the parts that
+    have come.
     Messages of any other form may arrive. Drop them; they neither end a try nor give it more time.
 
     Return a list with the reply to each request: a list of bodies, the FINAL's last. None stands for a request whose

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not yet: a request that was silent was not asked again.
+# Not yet: what was no part of a reply was taken for one.
+# Any service will do, and its sockets are used again.
 
 import math
 import time
@@ -13,13 +14,15 @@ def ask(ctx, endpoint, service, requests, window, timeout, tries):
     waiting = list(range(len(requests)))
     under = {}  # socket -> (number, end, parts)
     poller = zmq.Poller()
+    free = []
 
     def begin(number):
-        socket = ctx.socket(zmq.DEALER)
-        socket.linger = 0
-        socket.connect(endpoint)
+        socket = free.pop() if free else ctx.socket(zmq.DEALER)
+        if socket not in poller:
+            socket.linger = 0
+            socket.connect(endpoint)
+            poller.register(socket, zmq.POLLIN)
         socket.send_multipart([b"MDPC02", b"\x01", service, *requests[number]])
-        poller.register(socket, zmq.POLLIN)
         asked[number] += 1
         under[socket] = number, time.monotonic() + timeout, []
 
@@ -30,23 +33,29 @@ def ask(ctx, endpoint, service, requests, window, timeout, tries):
 
     def take(socket):
         match socket.recv_multipart():
-            case [b"MDPC02", b"\x02" | b"\x03" as command, name, *part] if name == service and part:
+            case [b"MDPC02", b"\x02" | b"\x03" as command, _, *part] if part:
                 number, _, parts = under[socket]
                 parts.append(part)
                 under[socket] = number, time.monotonic() + timeout, parts
                 if command == b"\x03":
                     replies[number] = parts
-                    close(socket)
+                    free.append(socket)
+                    del under[socket]
 
     while waiting or under:
         while waiting and len(under) < window:
             begin(waiting.pop(0))
         left = min(end for _, end, _ in under.values()) - time.monotonic()
         for socket, _ in poller.poll(math.ceil(max(0, left) * 1000)):
-            take(socket)
+            if socket in under:
+                take(socket)
+            else:
+                socket.recv_multipart()
         for socket, (number, end, _) in list(under.items()):
             if end <= time.monotonic():
                 close(socket)
                 if asked[number] < tries:
-                    waiting.append(number)
+                    begin(number)
+    for socket in free:
+        socket.close()
     return replies
