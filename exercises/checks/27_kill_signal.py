@@ -312,7 +312,7 @@ def results_keep_coming(scene: Scene) -> None:
             hall.sigterm()
             hall.bring(more.pop())
             hall.early(min(left, hall.grace / 4), HASTY, hall.when)
-        due = min(3, len(hall.brought) - 1)  # one may overtake the first signal, and the last be too late
+        due = min(3, 49 - len(more))  # one may overtake the first signal, and the last be too late
         while not hall.heard(hall.workers[0], hall.grace / 4):
             if hall.gone or time.monotonic() > began + hall.grace + PATIENCE:
                 hall.sent_home(LONG, f"{hall.when}, which was over; results kept coming", 0.0)
