@@ -2,7 +2,7 @@
 """Work in several threads, keep none of them idle, and tell those who wait that you are there."""
 
 import contextlib
-import select
+import queue
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -57,7 +57,7 @@ LABELS = {
     SILENT: "which of your threads has the time to write to a client while all others work?",
     QUEUED: "which requests have come and are not answered, beside those that are in work?",
     ONCE: "when is a client to be told after it has been told once?",
-    LATE: "for how long does your loop wait, and what is the earliest thing that it has to do by itself?",
+    LATE: "what is the earliest thing that your loop has to do by itself, and what may put that off?",
     OFTEN: "what else wakes your loop beside the time, and what does it do then?",
     AFTER: "what do you keep of a request, and when does that go?",
     SERIAL: "in which thread is `work` called, and what happens to the next request meanwhile?",
@@ -79,7 +79,7 @@ LABELS = {
     BUSY: "for how long does `poll` wait when there is nothing to do until later?",
     UNBOUND: "which endpoint does the contract want to be bound?",
     CONNECTED: "who stays where it is, and who goes there?",
-    ENDLESS: "which exception says that the Context has ended, and which of your lines catches it?",
+    ENDLESS: "which exception says that the Context has ended, and what do your lines still wait for behind it?",
 }
 
 EQUIVALENT: dict[str, str] = {}
@@ -93,7 +93,7 @@ BURST = 4.0  # seconds in which all of them are answered
 STEP = 0.01  # seconds from one look at a waiting answer to the next
 WATCHED = 0.3  # seconds of them
 LOOPS = "asyncio", "run(", "run_until_complete(", "run_forever(", "outside the answer's own lines"
-FAILS = b"!"  # what the desk says of work that is to fail; behind it stands with which of ERRORS
+GIVES, FAILS = b".", b"!"  # what the desk says of work; behind it stands the result, or which of ERRORS is raised
 KINDS = {b"WAIT": 3, b"DONE": 4, b"FAILED": 3}  # a message for a client, and its frames
 
 
@@ -101,7 +101,7 @@ class NoTicket(Exception):
     """What nobody but the work knows."""
 
 
-ERRORS = (ValueError, KeyError, RuntimeError, NoTicket)
+ERRORS = (ValueError, KeyError, NoTicket, queue.Empty, zmq.Again, zmq.ContextTerminated)
 
 
 class Work:
@@ -115,9 +115,9 @@ class Work:
         with socket.create_connection(("127.0.0.1", self.port)) as line:
             line.sendall((bytes(body) if sound else repr(body).encode()) + b"\n")
             said = b"".join(iter(lambda: line.recv(1024), b""))
-        if said[:1] in (b"", FAILS):
+        if said[:1] != GIVES:
             raise ERRORS[int(said[1:] or b"0")](f"no such ticket: {body!r}")
-        return said
+        return said[1:]
 
 
 class Client(Peer):
@@ -267,7 +267,7 @@ class Desk(Table):
         self.failing = self.failing or fails
         line = self.lines.pop(body)
         with contextlib.suppress(OSError), line:
-            line.sendall(b"%b%d" % (FAILS, self.errors.pop()) if fails else self.bodies[body])
+            line.sendall(b"%b%d" % (FAILS, self.errors.pop()) if fails else GIVES + self.bodies[body])
 
     def gets(self, client: Client, number: bytes, *due: bytes, label: str = HELD) -> None:
         """This is the answer to the client's request."""
@@ -284,20 +284,23 @@ class Desk(Table):
             )
 
     def sleeps(self) -> None:
-        """All threads work, and nobody is to be told yet: there is nothing to compute."""
-        spent = spun(self.answer.process.pid, WATCHED, lambda: select.select([self.listener], [], [], STEP))
+        """All threads work, and nobody is to be told for a while: there is nothing to compute."""
+        spent = spun(self.answer.process.pid, WATCHED, self.turn)
         if spent:
-            happened = f"All that had come was in work. In {WATCHED:.1f} s your server was computing for {spent:.2f} s."
-            self.blame(BUSY, happened)
+            happened = f"All threads were at work, and nothing came. In {WATCHED:.1f} s your server was computing for "
+            self.blame(BUSY, f"{happened}{spent:.2f} s; clients were to be told every {self.interval:g} s.")
 
     def waits(self, asked: Sequence[tuple[Client, bytes]], times: int, others: Sequence[bytes] = ()) -> None:
-        """Each of these clients is told so often in time, while others ask. The first request is in work."""
+        """Each of these clients is told so often in time, while others ask, and one request after another is answered.
+        The first of these is in work."""
         began, coming = time.monotonic(), list(others)
 
         def over() -> bool:
             if coming and time.monotonic() - began > (len(others) - len(coming)) * self.interval / 2:
                 body = coming.pop()
-                self.ask(self.clients[-1], body, body, body.upper())
+                self.ask(self.clients[-1], body, body, body + body)
+                if len(self.lines) == self.threads:
+                    self.finish(list(self.lines)[-1])
             return all(client.told[number] >= times for client, number in asked)
 
         last = max(client.asked[number] for client, number in asked)
@@ -308,7 +311,7 @@ class Desk(Table):
         happened = f"{client.title} had asked number {number.decode()}, which "
         happened += f"{'was in work' if at_work else 'waited for a thread'}, and was told {count} times in "
         happened += f"{time.monotonic() - client.asked[number]:.1f} s with an interval of {self.interval} s"
-        happened += " while others asked." if others else "."
+        happened += " while others asked and were answered." if others else "."
         if not any(client.told[number] for client, number in asked):
             self.lacks(SILENT, happened, client)
         if not count:
@@ -348,7 +351,7 @@ def as_ever(scene: Scene) -> None:
         desk.works_on(first, label=SERIAL, because="One request had come.")
         desk.ask(ben, b"1", second, results[1])
         desk.works_on(first, second, label=SERIAL, because="There are two threads, and two requests had come.")
-        for number, body, result in ((b"2", third, results[2]), (b"3", fourth, results[3]), (b"4", fifth, results[4])):
+        for number, body, result in ((b"2", third, results[2]), (b"3", fourth, results[3]), (b"4", fifth, b"")):
             desk.ask(ann, number, body, result)
         desk.until(lambda: False, GLANCE)  # nobody may begin
         desk.sleeps()
@@ -361,63 +364,62 @@ def as_ever(scene: Scene) -> None:
         desk.finish(first)
         desk.gets(ann, b"1", b"DONE", results[0])
         desk.works_on(fourth, fifth, label=IDLE, because="The other thread was done, and one request waited.")
-        for body, number, result in ((fifth, b"4", results[4]), (fourth, b"3", results[3])):
-            desk.finish(body)
-            desk.gets(ann, number, b"DONE", result)
-        desk.over()
+        desk.finish(fifth)
+        desk.gets(ann, b"4", b"DONE", b"", label=RESULT)
+        desk.over()  # `fourth` is in work
 
 
 def told(scene: Scene) -> None:
     """work that takes long, and requests that wait for it"""
-    with Desk(scene, 1, INTERVAL) as desk:
+    with Desk(scene, 2, INTERVAL) as desk:
         ann, ben, _ = desk.arrive("Ann", "Ben", "Cleo")
         one, two, three, *results = scene.words(6)
-        others = [b"%d" % number for number in scene.random.sample(range(100, 999), 16)]
+        numbers = [b"%d" % number for number in scene.random.sample(range(100, 999), 24)]
         desk.ask(ann, b"1", one, results[0])
         desk.works_on(one, label=SERIAL, because="One request had come.")
+        for number in numbers[:12]:  # what she is answered meanwhile
+            desk.ask(ann, number, number, number + number)
+        desk.sleeps()
+        desk.until(lambda: all(ann.told.values()))  # then all these have come, before those of others
         desk.ask(ben, b"1", two, results[1])
         desk.ask(ann, b"2", three, results[2])
         asked = [(ann, b"1"), (ben, b"1"), (ann, b"2")]
         desk.waits(asked, 2)
-        desk.waits(asked, TOLD, others)
+        desk.waits(asked, TOLD, numbers[12:])
         desk.finish(one)
         desk.gets(ann, b"1", b"DONE", results[0])
-        if not desk.until(lambda: desk.lines):
-            desk.lacks(IDLE, "The only thread was done, and others waited. None of them was in work.")
-        had = [client.told[number] for client, number in asked[1:]]
-        desk.until(lambda: [client.told[number] for client, number in asked[1:]] > [count + 1 for count in had])
-        due = {
-            two: (ben, b"1", results[1]),
-            three: (ann, b"2", results[2]),
-        }  # which of them came first is nobody's word
-        for _ in list(due):
-            desk.until(lambda: desk.lines)
-            body = next(iter(desk.lines), b"")
-            if body not in due:
-                desk.lacks(ORDER, f"In work was {body.decode() or 'nothing'}, and an earlier request waited.")
-            desk.finish(body)
-            client, number, result = due.pop(body)
-            desk.gets(client, number, b"DONE", result)
+        enough = max(ben.told[b"1"], ann.told[b"2"]) + 2
+        desk.until(lambda: min(ben.told[b"1"], ann.told[b"2"]) >= enough)  # and `one` is told no more
+
+        def over() -> bool:
+            for body in list(desk.lines):
+                desk.finish(body)
+            return b"1" in ben.answer and b"2" in ann.answer
+
+        desk.until(over)
+        desk.gets(ben, b"1", b"DONE", results[1])
+        desk.gets(ann, b"2", b"DONE", results[2])
 
 
 def failing(scene: Scene) -> None:
     """work that raises errors of many kinds, more often than there are threads"""
     with Desk(scene, 2) as desk:
         ann, ben = desk.arrive("Ann", "Ben")
-        words = scene.words(10)
-        for number in range(3):
+        *words, last, also, result = scene.words(len(ERRORS) + 2)
+        for number in range(len(ERRORS) - 1):
             body = words[number]
             desk.ask(ann, b"%d" % number, body, b"never %d" % number)
             desk.works_on(body, label=DEAD, because=f"`work` had raised {number} times, and one request had come.")
             desk.finish(body, fails=True)
             desk.gets(ann, b"%d" % number, b"FAILED", label=UNSAID)
-        desk.ask(ann, b"7", words[3], words[4])
-        desk.ask(ben, b"7", words[5], words[6])
-        desk.works_on(words[3], words[5], label=DEAD, because="`work` had raised three times; two requests had come.")
-        desk.finish(words[3], fails=True)
-        desk.finish(words[5])
+        desk.ask(ann, b"7", last, b"never")
+        desk.ask(ben, b"7", also, result)
+        because = f"`work` had raised {len(words)} times, and two requests had come."
+        desk.works_on(last, also, label=DEAD, because=because)
+        desk.finish(last, fails=True)
+        desk.finish(also)
         desk.gets(ann, b"7", b"FAILED", label=UNSAID)
-        desk.gets(ben, b"7", b"DONE", words[6])
+        desk.gets(ben, b"7", b"DONE", result)
 
 
 def many(scene: Scene) -> None:

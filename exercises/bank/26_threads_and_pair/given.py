@@ -25,8 +25,8 @@ def server(ctx, endpoint, work, threads, interval):
     interval  seconds
 
     A request is [b""][number][body]. A client may send many before the first is answered, each with a
-    number, in digits, that it never uses again; two clients may use the same. Each message to a client
-    is one of these:
+    number, in digits without a leading 0, that it never uses again; two clients may use the same. Each
+    message to a client is one of these:
 
     [b""][number][b"DONE"][result]  the answer, as soon as the work is done
     [b""][number][b"FAILED"]        the answer if the work has raised; the server goes on as before
@@ -35,10 +35,10 @@ def server(ctx, endpoint, work, threads, interval):
                                     `interval` after the request at the latest; within n intervals a
                                     client gets at most n + 1 for one request, and none after the answer
 
-    Messages of another form do not come. Up to 1,000 requests may wait. No two threads may use one socket
-    at the same time. Where there is nothing to do but to wait, wait, and do not compute. Go on for ever,
-    until your Context ends; then raise what that raises, or return. What is in work at that moment need
-    not be answered.
+    Messages of another form do not come. Up to 1,000 requests may wait; clients soon take what they are
+    sent. No two threads may use one socket at the same time. Where there is nothing to do but to wait,
+    wait, and do not compute. Go on for ever, until your Context ends; then raise what that raises, or
+    return, without waiting for the work: it need not be answered, and its thread may hold a socket.
     """
     with ctx.socket(zmq.ROUTER) as clients, ctx.socket(zmq.DEALER) as workers:
         clients.bind(endpoint)

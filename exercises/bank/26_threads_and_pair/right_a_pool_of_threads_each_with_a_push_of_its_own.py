@@ -29,8 +29,8 @@ def server(ctx, endpoint, work, threads, interval):
             said = [b"FAILED"]
         mine.push.send_multipart([key, *said])
 
-    open_, keys = {}, iter(range(1 << 60))
-    with ctx.socket(zmq.ROUTER) as router, ctx.socket(zmq.PULL) as results, ThreadPoolExecutor(threads) as pool:
+    open_, keys, pool = {}, iter(range(1 << 60)), ThreadPoolExecutor(threads)
+    with ctx.socket(zmq.ROUTER) as router, ctx.socket(zmq.PULL) as results:
         router.bind(endpoint)
         results.bind("inproc://results")
         while True:

@@ -13,11 +13,10 @@ def labour(push, jobs, work):
         while (job := jobs.get()) is not None:
             *envelope, body = job
             try:
-                push.send_multipart([*envelope, b"DONE", work(body)])
-            except zmq.ContextTerminated:
-                return
+                said = [b"DONE", work(body)]
             except Exception:
-                push.send_multipart([*envelope, b"FAILED"])
+                said = [b"FAILED"]
+            push.send_multipart([*envelope, *said])
     except zmq.ContextTerminated:
         pass
     finally:

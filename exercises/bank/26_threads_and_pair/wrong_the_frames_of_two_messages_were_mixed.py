@@ -13,7 +13,7 @@ def say(router, lock, frames):
     for place, frame in enumerate(frames, 1):
         with lock:
             router.send(frame, zmq.SNDMORE if place < len(frames) else 0)
-        time.sleep(0.02)
+        time.sleep(0.002)
 
 
 def labour(router, lock, jobs, told, work):
