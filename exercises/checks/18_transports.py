@@ -36,6 +36,7 @@ NOTICE = "an empty frame was taken for a request"
 BAD = "a request that is not to be asked was asked"
 REFUSED = "a good request was refused"
 WORD = "the service was asked for something else"
+KEPT = "a visitor got a reply for which the service was not asked"
 COUNTED = "it returned before `count` visitors had their answer"
 TEXT = "bytes were taken for text"
 LENGTH = "Content-Length is not the number of bytes"
@@ -53,6 +54,7 @@ LABELS = {
     BAD: "what has to be true of the first line before you ask?",
     REFUSED: "what is the first line of a request, and what comes behind it?",
     WORD: "which part of the first line is the word?",
+    KEPT: "for how many requests is one reply of the service good?",
     COUNTED: "which visitors count?",
     TEXT: "who has promised that what comes from a visitor, or from the service, can be decoded?",
     LENGTH: "what does that line count, characters or bytes, and of which part of the response?",
@@ -157,6 +159,8 @@ class Street:
         self._answered(got, told)
         if label == MIXED and asked != [word] and word in asked:
             raise NotYet(PIECES, told)
+        if not asked and got.startswith(b"HTTP/1.1 200"):
+            raise NotYet(KEPT, told)
         if asked[:1] != [word]:
             raise NotYet(label or (WORD if asked else REFUSED), told)
         if len(asked) > 1:
@@ -255,7 +259,8 @@ def _differs(got: bytes, wanted: bytes, reply: bytes, told: str) -> NoReturn:
 
 def whole_requests(scene: Scene) -> None:
     """requests in one piece, and visitors who say nothing"""
-    words = scene.words(5)
+    words = scene.words(4)
+    words.append(words[0])  # the reply to which is another one now
     with Street(scene, len(words)) as street:
         for word in words:
             street.visit(word)
@@ -266,7 +271,8 @@ def requests_in_pieces(scene: Scene) -> None:
     """requests in pieces, between those of others"""
     ann, bob, one, two, three, four = scene.words(6)
     with Street(scene, 6) as street:
-        first, second, gone, stranger = (street.visitor() for _ in range(4))
+        first, second, gone, stranger, refused = (street.visitor() for _ in range(5))
+        street.say(refused, b"POST /%b HTTP/1.1\r\nHost: kit" % ann)
         street.say(first, b"GET /" + ann[:2])
         street.visit(one, MIXED)  # what came before this one has been read when this one is answered
         street.quiet(first, 1, PIECES, b"GET /" + ann[:2])
@@ -278,6 +284,7 @@ def requests_in_pieces(scene: Scene) -> None:
         street.visit(two, MIXED)
         street.quiet(first, 2, PIECES, b"GET /" + ann + b" HTTP/1.1\r\n")
         street.quiet(stranger, 2, PIECES, b"\xff...\x7f")
+        street.quiet(refused, 2, PIECES, b"POST /%b HTTP/1.1\r\nHost: kit" % ann)
         street.say(first, b"Host: kitchen\r\n\r")
         street.visit(three, MIXED)
         street.quiet(first, 3, PIECES, b"GET /" + ann + b" HTTP/1.1\r\nHost: kitchen\r\n\r")
@@ -305,6 +312,7 @@ def requests_that_are_none(scene: Scene) -> None:
         b"GET /%b HTTP/1.0" % bad,
         b"GET /%b HTTP/1.1 please" % bad,
         b"GET /%b HTTP/1.1\nHost: kitchen" % bad,
+        b"GET /%b HTTP/1.1\n" % bad,
         b"%b\r\nGET /%b HTTP/1.1" % (bad, bad),
         b"",
     ]

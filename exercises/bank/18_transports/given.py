@@ -7,14 +7,14 @@ import zmq
 def door(ctx, front, back, count):
     r"""Let HTTP clients ask a service; return when `count` of them have been answered with 200.
 
-    front   bind a STREAM here, an endpoint of tcp. What a connection sends, up to and with the first empty
-            line (b"\r\n\r\n"), is its request. It may come in pieces, and pieces of others may come in between.
+    front   bind a STREAM here, an endpoint of tcp. What a connection sends, up to and with the first
+            b"\r\n\r\n", is its request. It may come in pieces, and pieces of others may come in between.
             Nothing comes behind it. Some connections open, say nothing or a part, stay or go: they get nothing
     back    connect a REQ here: the service takes one frame, a word, and replies with one frame, any bytes
 
     A line ends with b"\r\n" and nothing else. Where the first line of a request is `GET /word HTTP/1.1`, to the
     letter and to the space, with a word of one or more small letters from a to z, ask the service for the word,
-    once, and answer with these bytes, 7 being the number of bytes of `reply..`:
+    once for each such request, and answer with these bytes, 7 being the number of bytes of `reply..`:
 
         HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nreply..
 
