@@ -47,9 +47,9 @@ OPEN = "a socket was left open"
 
 LABELS = {
     LAG: "how many messages do you read for each one that you show?",
-    STALE: "when did you last look at what waits, and what has come since?",
+    STALE: "how many values of one key do you hold at a time, and what ends your looking for a newer one?",
     NOTHING: "how many frames has what you read, and how many has what you show?",
-    LOST: "what becomes of a value of one key when one of another key comes?",
+    LOST: "what becomes of a value that waits when another message comes, and when a key has been shown?",
     PLACE: "in which order do keys wait, and what may change it?",
     PREFIX: "which keys begin with one of yours, and who compares the rest?",
     NOISE: "how many frames has a message that counts?",
@@ -71,7 +71,7 @@ SOON = 1.2  # seconds for what nothing keeps it from
 HOLD = 0.05  # seconds that the panel is still busy when all has been carried to the answer
 SILENCE = 0.1  # seconds in which nothing is to come
 QUIET = 0.6  # seconds of it, longer than a wait that gives up after half a second
-BURST = 120  # messages while the panel is busy once
+BURST = 400  # messages while the panel is busy once
 MOST = 25  # of them that may be shown: it may look while they are still coming in
 SEEN = 2  # times that a newer value was there; one may have been on its way inside the answer
 
@@ -309,7 +309,10 @@ def a_panel_that_is_slow(scene: Scene) -> None:
         kitchen.say(news(keys[0]))
         kitchen.next()
         mixed = [*keys, *scene.random.choices(keys[1:], k=BURST - len(keys))]
-        kitchen.busy(*map(news, mixed))
+        burst = list(map(news, mixed))
+        for place in range(BURST, 0, -BURST // 8):  # what does not count stands between what does
+            burst.insert(place, (keys[0], b"?"))
+        kitchen.busy(*burst)
         due = set(_last(kitchen.valid).values())
         began = len(kitchen.shown)
         while True:

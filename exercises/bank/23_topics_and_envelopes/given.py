@@ -21,8 +21,8 @@ def show(ctx, endpoint, keys, panel):
     A newer message does not change the place of a key that waits. A key that has been shown waits again
     when the next message of it comes, even if that says the same. If no key waits, wait for a message.
 
-    The panel replies b"NEXT", or b"STOP": then return, whatever still waits. A message or a reply may let
-    you wait for a second, and no longer. Your Context sets no limit to a queue. Leave no socket open.
+    The panel replies b"NEXT", or b"STOP": then return, whatever still waits. The next message, or the
+    reply, may be a second away. Your Context sets no limit to a queue. Leave no socket open.
     """
     with ctx.socket(zmq.SUB) as sub, ctx.socket(zmq.REQ) as req:
         for key in keys:
