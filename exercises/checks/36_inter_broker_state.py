@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Believe what comes by several roads, twice, and late."""
 
-import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, NamedTuple, NoReturn
@@ -30,64 +29,38 @@ VARIANT = "let the broker pass on what is news to it, and nothing else, so that 
 LIMIT = "an old copy that comes after its broker is gone is taken for news, and brings the dead to life for a while."
 WHY = "which line of yours decides how long a dead broker is counted on, however many neighbours speak of it?"
 
-OLDER = "an older word replaced a newer one"
-COPY = "a copy made its broker young again"
-TEXT = "numbers were compared as text"
-ANEW = "a broker that was gone and began anew was not believed"
-SMALL = "a broker that began anew was believed before it was gone"
-WOKE = "an old word made a stale broker fresh"
-NO_STALE = "a broker that fell silent was not reported stale"
-NO_GONE = "a broker that was silent for long was not reported gone"
-SINCE = "an age was counted from another moment than the last news"
-SAME = "an unchanged capacity did not make its broker younger"
-EVERY = "a word was reported that changed nothing"
-BACK = "a stale broker that spoke again was not reported"
-FIRST = "a broker that was heard for the first time was not reported"
-CHANGE = "news of a broker was not reported"
-OTHER = "one broker's words counted for another"
-AGAIN = "the same silence was reported more than once"
-EARLY = "a broker was taken for silent too early"
-LOST = "of two reports that were due at once one was missing"
-LATE = "what came in while the core stood still did not count"
-BOTH = "a tick that came late reported stale as well as gone"
-ODD = "a message that is none was believed"
-BROKE = "a message that is none ended the core"
-NONE = "a word was taken for a message that is none"
-NAME = "a name was taken for text"
-ASLEEP = "it was not awake when a broker's time came"
-ROADS = "it did not listen on every road"
-DEAF = "it did not subscribe to everything"
-REPORT = "a report was something else than the name and what to make of it"
 
 LABELS = {
-    OLDER: "which of two words was said later, and how can you tell?",
-    COPY: "what does a word prove that you have heard before?",
-    TEXT: "which is higher, 9 or 10, and which of them comes first in a dictionary?",
-    ANEW: "what do you still know of a broker that is gone?",
-    SMALL: "what is a low number, as long as its broker is known?",
-    WOKE: "which words make a broker fresh, and does a stale one take others?",
-    NO_STALE: "who notices that nothing comes?",
-    NO_GONE: "how many ages does a word have?",
-    SINCE: "from when do both ages count?",
-    SAME: "what does a broker prove that says the same once more?",
-    EVERY: "what does whoever asks for your reports want to know?",
-    BACK: "what changes when a stale broker speaks, although its capacity is the same?",
-    FIRST: "what is the first that can be told of a broker?",
-    CHANGE: "what has changed for whoever counts on this broker?",
-    OTHER: "how many numbers and times are there to keep?",
-    AGAIN: "what does your core remember of what it has reported?",
-    EARLY: "from when does the age of a word count, and which of the two ages is it?",
-    LOST: "how many brokers can fall silent at the same time?",
-    LATE: "what has a broker proved whose news comes in before the tick that is late?",
-    BOTH: "which of the two ages do you look at first?",
-    ODD: "what exactly is a word, and what is to become of anything else?",
-    BROKE: "what does your core do with a message that has another number of frames, or no digits?",
-    NONE: "what may a number begin with, and how high may it be?",
-    NAME: "who has promised that a name can be decoded?",
-    ASLEEP: "which of all the times that you keep is the next, and when do you work it out?",
-    ROADS: "how many places are there, and to how many of them is a socket connected?",
-    DEAF: "what does a SUB receive that has subscribed to nothing?",
-    REPORT: "what are the two things in a report, and of which types?",
+    (OLDER := "an older word replaced a newer one"): "which of two words was said later, and how can you tell?",
+    (COPY := "a copy made its broker young again"): "what does a word prove that you have heard before?",
+    (TEXT := "numbers were compared as text"): "which is higher, 9 or 10, 7 or 06, and to whom is it another one?",
+    (ANEW := "a broker that was gone and began anew was not believed"): "what do you still know of one that is gone?",
+    (
+        SMALL := "a broker that began anew was believed before it was gone"
+    ): "what is a low number, for one that is known?",
+    (WOKE := "an old word made a stale broker fresh"): "which words make a broker fresh, also a stale one?",
+    (NO_STALE := "a broker that fell silent was not reported stale"): "who notices that nothing comes?",
+    (NO_GONE := "a broker that was silent for long was not reported gone"): "how many ages does a word have?",
+    (SINCE := "an age was counted from another moment than the last news"): "from when do both ages count?",
+    (SAME := "an unchanged capacity did not make its broker younger"): "what does one prove that says the same?",
+    (EVERY := "a word was reported that changed nothing"): "what does whoever asks for your reports want to know?",
+    (BACK := "a stale broker that spoke again was not reported"): "what changes when a stale broker speaks?",
+    (FIRST := "a broker that was heard for the first time was not reported"): "what is the first that can be told?",
+    (CHANGE := "news of a broker was not reported"): "what has changed for whoever counts on this broker?",
+    (OTHER := "one broker's words counted for another"): "how many numbers and times are there to keep?",
+    (AGAIN := "the same silence was reported more than once"): "what does your core remember of what it has reported?",
+    (EARLY := "a broker was taken for silent too early"): "from when does an age count, and which of the two is it?",
+    (LOST := "of two reports that were due at once one was missing"): "how many can fall silent at the same time?",
+    (LATE := "what came in while the core stood still did not count"): "what of news that is there before a late tick?",
+    (BOTH := "a tick that came late reported stale as well as gone"): "which of the two ages do you look at first?",
+    (ODD := "a message that is none was believed"): "what exactly is a word, and what is to become of anything else?",
+    (BROKE := "a message that is none ended the core"): "what does your core do with other frames, or no digits?",
+    (NONE := "a word was taken for a message that is none"): "what may a number begin with, and how high may it be?",
+    (NAME := "a name was taken for text"): "who has promised that a name can be decoded?",
+    (ASLEEP := "it was not awake when a broker's time came"): "which time is next, and when do you work it out?",
+    (ROADS := "it did not listen on every road"): "how many places are there, and to which are you connected?",
+    (DEAF := "it did not subscribe to everything"): "what does a SUB receive that has subscribed to nothing?",
+    (REPORT := "a report was something else than the name and what to make of it"): "which two things, of which types?",
     NOT_LATER: "what is still to be done at that time, after the tick?",
     TOO_OFTEN: "which of all the times that you keep is the next, and what is there to do before it?",
     OWN_CLOCK: "which clock does a core have when it is played at another speed?",
@@ -96,8 +69,8 @@ LABELS = {
 
 ROADS_NAMED = ("bridge", "ferry", "tunnel")
 STALE, GONE = "stale", "gone"
+AWAKE, END = (NEVER, NEVER), 40  # units
 Frames = tuple[bytes, ...]
-Word = tuple[float, Frames, int]  # when it comes, in seconds, and by which road
 
 
 class Fact(NamedTuple):
@@ -182,6 +155,7 @@ WRONG: list[tuple[str, str, Callable[..., Any]]] = [
     (NONE, "news", lambda m, old, new: new.frames[1] == b"%d" % new.number and _news(m, old, new)),
     (NONE, "news", lambda m, old, new: _news(m, old, new) and new.number - m.last.get(new.name, new.number) < 10**9),
     (TEXT, "news", lambda m, old, new: not old or new.frames[1] > old.frames[1]),
+    (TEXT, "news", lambda m, old, new: not old or new.frames[1].rjust(12) > old.frames[1].rjust(12)),
     (NAME, "news", lambda m, old, new: new.name.isascii() and _news(m, old, new)),
     (LATE, "news", lambda m, old, new: _news(m, old, new) and not (old and new.when >= old.when + m.gone)),
     (LATE, "news", lambda m, old, new: m.tick(new.when) or _news(m, m.known.get(new.name), new)),
@@ -197,8 +171,10 @@ WRONG: list[tuple[str, str, Callable[..., Any]]] = [
     (OTHER, "kept", lambda m, old, new: _younger(new, *m.known.values()) or new),
     (EVERY, "told", lambda m, old, new: True),
     (EVERY, "told", lambda m, old, new: _told(m, old, new) or old.frames[2] != new.frames[2]),
+    (EVERY, "told", lambda m, old, new: _told(m, old, new) or not old.capacity),
     (BACK, "told", lambda m, old, new: not old or old.capacity != new.capacity),
     (FIRST, "told", lambda m, old, new: old and _told(m, old, new)),
+    (FIRST, "told", lambda m, old, new: _told(m, old, new) and (old or new.capacity)),
     (SAME, "kept", lambda m, old, new: new if _told(m, old, new) else replace(new, when=old.when)),
 ]
 
@@ -247,8 +223,9 @@ class Ear(Clock):
         """The verdict, pointing at what happened last."""
         raise NotYet(label, happened, next(reversed(self.scene.recording.events), None)) from None
 
-    def play(self, words: Sequence[Word], end: float, still: tuple[float, float] = (NEVER, NEVER)) -> None:
-        """Let the time pass: words come, and ticks when they are wanted; from still[0] to still[1] all of it waits."""
+    def play(self, words: Sequence[Any], end: float, still: Sequence[float]) -> None:
+        """Let the time pass: words come, and ticks when they are wanted; from still[0] to still[1] all of it waits.
+        A word is (when, road, *frames), of which numbers are meant in digits."""
 
         def awake(when: float) -> float:
             return still[1] if still[0] <= when < still[1] else when
@@ -264,7 +241,6 @@ class Ear(Clock):
                 self._hears(*todo.pop(0)[1:])
             else:
                 self._ticks(wanted > due)
-        self.now = end
 
     def _ticks(self, asleep: bool) -> None:
         for model in self.models:
@@ -279,7 +255,8 @@ class Ear(Clock):
         if self.judged and not self.model.known and self.deadline < NEVER:
             self._blame(TOO_OFTEN, f"At {self.now:g} s it knew no broker, and wanted a tick at {self.deadline:g} s.")
 
-    def _hears(self, frames: Frames, road: int) -> None:
+    def _hears(self, road: int, *what: bytes | int) -> None:
+        frames = tuple(b"%d" % frame if isinstance(frame, int) else frame for frame in what)
         is_word = _is_word(frames)
         for model in self.models if is_word else ():
             model.hear(self.now, frames)
@@ -330,21 +307,14 @@ def _shown(frames: Frames) -> str:
     return "".join(f"[{frame[:20]!r}]" for frame in frames)
 
 
-@contextlib.contextmanager
-def _ear(scene: Scene, roads: int = 1, stale: float = 2.0, gone: float = 5.0) -> Iterator[tuple[Ear, float]]:
-    """The answer's core, and how many seconds a unit has. Ages and times are given in units."""
+def _play(scene: Scene, words: Sequence[Any], roads: int = 1, still: Any = AWAKE, judged: bool = True) -> None:
+    """Play these words to the answer's core. Times are in units, of which news is stale after 2 and gone after 5."""
     unit = scene.random.choice((0.5, 1.0, 2.0, 4.0))
     places = [f"inproc://{name}" for name in ROADS_NAMED[:roads]]
-    with played(scene, lambda shell: Call((places, stale * unit, gone * unit, shell))) as (answer, [line]):
-        yield Ear(scene, places, stale * unit, gone * unit, answer, line), unit
-
-
-def _words(unit: float, *words: tuple[float, bytes, int, int] | tuple[float, bytes, int, int, int]) -> list[Word]:
-    """(when, name, number, capacity) and perhaps the road."""
-    return [
-        (when * unit, (name, b"%d" % number, b"%d" % capacity), sum(road))
-        for when, name, number, capacity, *road in words
-    ]
+    with played(scene, lambda shell: Call((places, 2 * unit, 5 * unit, shell))) as (answer, [line]):
+        ear = Ear(scene, places, 2 * unit, 5 * unit, answer, line)
+        ear.judged = judged
+        ear.play([(when * unit, *what) for when, *what in words], END * unit, [when * unit for when in still])
 
 
 def silence(scene: Scene) -> None:
@@ -352,22 +322,30 @@ def silence(scene: Scene) -> None:
     [name] = scene.words(1)
     few, many = scene.random.randrange(1, 5), scene.random.randrange(5, 900)
     n, high = scene.random.randrange(1000, 4000), scene.random.randrange(210, 230) << 32
-    with _ear(scene) as (ear, unit):
-        steady = [(0.25 + step, name, n + step, few) for step in range(5)]
-        changed = [(5.0, name, n + 5, many), (5.25, name, n + 6, 0), (6.0, name, high, many)]
-        back = [(9.5, name, high + 1, many), (10.0, name, high + 2, few)]
-        ear.play(_words(unit, *steady, *changed, *back), 30 * unit)
+    words = [(0.25 + step, 0, name, n + step, few) for step in range(5)]
+    words += [(5.0, 0, name, n + 5, many), (5.25, 0, name, n + 6, 0), (6.0, 0, name, high, many)]
+    _play(scene, [*words, (9.5, 0, name, high + 1, many), (10.0, 0, name, high + 2, few)])
+
+
+def several(scene: Scene) -> None:
+    """two brokers out of step and in step, and a tick that came late"""
+    one, two = scene.words(2)
+    b, c = scene.random.sample(range(1, 1000), 2)
+    n = scene.random.randrange(100, 400)
+    words = [(0.25 + step, 0, one, n + step, 0) for step in range(10)]
+    words += [(0.5, 1, two, 3, b), (1.5, 1, two, 4, c), (10.5, 1, two, 5, b)]  # stale at 11.25 and at 12.5
+    words += [(18.0, 0, one, n + 10, 0), (18.0, 1, two, 6, c), (28.0, 0, one, n + 11, b), (28.0, 1, two, 7, 0)]
+    _play(scene, words, roads=2, still=(29.0, 32.0))
 
 
 def copies(scene: Scene) -> None:
     """words that come twice, and after later ones"""
     [name] = scene.words(1)
     one, two, three = scene.random.sample(range(1, 1000), 3)
-    with _ear(scene, roads=3) as (ear, unit):
-        words = [(0.25, name, 8, one), (0.5, name, 9, two, 1), (0.75, name, 9, two, 2), (1.0, name, 8, one, 2)]
-        words += [(1.25, name, 10, three), (1.5, name, 11, three), (1.75, name, 9, two, 1), (2.0, name, 11, three, 1)]
-        words += [(2.75, name, 9, two, 2), (3.75, name, 11, three, 2), (5.0, name, 9, two, 1)]
-        ear.play(_words(unit, *words), 20 * unit)
+    words = [(0.25, 0, name, 8, one), (0.5, 1, name, 9, two), (0.75, 2, name, 9, two), (1.0, 2, name, 8, one)]
+    words += [(1.25, 0, name, 10, three), (1.5, 0, name, 11, three), (1.75, 1, name, 9, two), (2.0, 1, name, 11, three)]
+    words += [(2.75, 2, name, 9, two), (3.75, 2, name, 11, three), (5.0, 1, name, 9, two)]
+    _play(scene, words, roads=3)
 
 
 def anew(scene: Scene) -> None:
@@ -375,23 +353,10 @@ def anew(scene: Scene) -> None:
     name = b"\xff" + scene.words(1)[0]
     one, two, three = scene.random.sample(range(1, 1000), 3)
     n = scene.random.randrange(500, 900)
-    with _ear(scene) as (ear, unit):
-        words = [(0.25, name, n, one), (1.25, name, n + 1, one)]
-        words += [(2.0, name, 1, two), (3.0, name, 2, two), (4.0, name, 3, two), (5.0, name, 4, two)]
-        words += [(6.5, name, 5, three), (7.5, name, 6, three), (16.0, name, 1, three), (17.0, name, 2, two)]
-        ear.play(_words(unit, *words), 30 * unit)
-
-
-def several(scene: Scene) -> None:
-    """two brokers out of step and in step, and a tick that came late"""
-    one, two = scene.words(2)
-    a, b, c = scene.random.sample(range(1, 1000), 3)
-    n = scene.random.randrange(100, 400)
-    with _ear(scene, roads=2) as (ear, unit):
-        words = [(0.25 + step, one, n + step, a) for step in range(10)]
-        words += [(0.5, two, 3, b, 1), (1.5, two, 4, c, 1), (10.5, two, 5, b, 1)]  # stale at 11.25 and at 12.5
-        words += [(18.0, one, n + 10, a), (18.0, two, 6, c, 1), (28.0, one, n + 11, b), (28.0, two, 7, a, 1)]
-        ear.play(_words(unit, *words), 40 * unit, still=(29.0 * unit, 32.0 * unit))
+    words = [(0.25, 0, name, n, one), (1.25, 0, name, n + 1, one)]
+    words += [(1.0 + number, 0, name, number, two) for number in (1, 2, 3, 4)]
+    words += [(6.5, 0, name, 5, three), (7.5, 0, name, 6, three), (16.0, 0, name, 1, three), (17.0, 0, name, 2, two)]
+    _play(scene, words)
 
 
 def odd(scene: Scene) -> None:
@@ -402,20 +367,16 @@ def odd(scene: Scene) -> None:
     none = [(name,), (name, b"7"), (name, b"7", b"1", b""), (b"", b"7", b"1"), (name, b"", b"1"), (name, b"7", b"")]
     none += [(name, number, b"1") for number in (b"-7", b"7.0", b"7\n", "٧".encode(), b"\xff", b"1234567890123")]
     none += [(name, b"7", capacity) for capacity in (b"+1", b" 1", b"1_0", b"1\n", b"1234567")]
-    with _ear(scene) as (ear, unit):
-        words = [((1 + i / 32) * unit, frames, 0) for i, frames in enumerate(none)]
-        words += [(1.75 * unit, (name, b"06", b"%d" % two), 0), (1.875 * unit, (name, b"7", b"0%d" % two), 0)]
-        words += _words(unit, (0.25, name, 5, one), (9.0, name, 8, one))
-        words += _words(unit, (0.75, other, big, many), (1.5, other, big + 1, many + 1))
-        ear.play(words, 40 * unit, still=(2.0 * unit, 16.0 * unit))
+    words: list[Any] = [(1 + i / 32, 0, *frames) for i, frames in enumerate(none)]
+    words += [(0.25, 0, name, 5, one), (0.75, 0, other, big, many), (1.5, 0, other, big + 1, many + 1)]
+    words += [(1.75, 0, name, b"06", two), (1.8125, 0, name, 7, b"0%d" % two), (1.875, 0, name, 8, one)]
+    _play(scene, [*words, (9.0, 0, name, 9, two)], still=(2.0, 16.0))
 
 
 def fair_weather(scene: Scene) -> None:
     """one broker, heard on two roads"""
-    with _ear(scene, roads=2) as (ear, unit):
-        ear.judged = False
-        words = [(0.25, b"B", 1, 4), (0.5, b"B", 1, 4, 1), (1.25, b"B", 2, 3), (1.5, b"B", 1, 4, 1)]
-        ear.play(_words(unit, *words), 10 * unit)
+    words = [(0.25, 0, b"B", 1, 4), (0.5, 1, b"B", 1, 4), (1.25, 0, b"B", 2, 3), (1.5, 1, b"B", 1, 4)]
+    _play(scene, words, roads=2, judged=False)
 
 
 TRY = fair_weather
