@@ -15,7 +15,7 @@ import zmq
 
 from diagrams.recording import Event
 from exercises.answer import Call
-from exercises.clock import NOT_LATER, NOT_PLAYED, OWN_CLOCK, TOO_OFTEN, Clock, Shell
+from exercises.clock import GRID, NOT_LATER, NOT_PLAYED, OWN_CLOCK, TOO_OFTEN, Clock, Shell
 from exercises.scene import NotYet, Scene
 
 ENTRY = "titanic"
@@ -41,7 +41,9 @@ LABELS = {
     "a request was put aside that was not handed out three times": "how often has a worker had it by now?",
     "a question to the broker was counted as a handing-out": "which of the two questions is one to a worker?",
     "the handings-out of one request were counted for another": "by what is the count kept?",
-    "a request was put aside while its third worker had time": "how long does the third worker have?",
+    "a request was put aside while its third worker had time": "how long does it have, and from which message on?",
+    "a handing-out ended before its limit was over": "from which message on does its limit run, and what ends it?",
+    "a fourth handing-out came after its service had been gone": "which handings-out do not count?",
     "a request without a reply was not handed out again": "what follows when its limit is over?",
     "the request behind the one that was put aside had no turn": "which request is the first of its service now?",
     "a request that was put aside was still called pending": "what does `status` know of a request that was put aside?",
@@ -49,19 +51,20 @@ LABELS = {
     "a request that was put aside was called pending in the next life": "what is on the disk of it?",
     "a request that was put aside was called done": "which number does a client take for a reply?",
     "a request that was put aside could not be closed": "who takes a request away that nobody wants any more?",
-    "a reply that came in time was not kept": "does a reply to the third handing-out count for less?",
+    "a reply that came in time was not kept": "is all of it kept, up to the end of each limit, for all lives?",
     "a request was not handed out although its service was there": "what has the broker said to `mmi.service`?",
     "two requests of one service were under way": "when is the next request of a service handed out?",
     "a message had other frames than it should": "which frames do MDP and TSP give this message?",
     "a request was put aside only when its service was there": "who is needed to put one aside?",
-    "a request that was closed in a worker's hands was not gone": "what is left of it to put aside?",
-    "a request was handed out although the broker did not know its service": "whom do you ask before?",
+    "a request that was closed was not gone": "what is left of it to hand out, to put aside, or to be replied to?",
+    "a request was handed out although the broker did not know its service": "whom do you ask before, each time?",
     "a request lost its turn to a later one of its service": "which is the oldest that is not done?",
     "another socket was opened than a DEALER at the broker's endpoint": "how do they reach it?",
 }
 (
-    FOREVER, FORGOTTEN, CUT_SHORT, AFTER, FEWER, ASKED, OTHERS, TOO_EARLY, NOT_AGAIN, HELD_UP, PENDING, UNKNOWN,
-    REVIVED, AS_DONE, KEPT, REPLY_LOST, HANDED_OUT, TWO_AT_ONCE, FRAMES, ABSENT, CLOSED, UNASKED, OVERTAKEN, ENDS,
+    FOREVER, FORGOTTEN, CUT_SHORT, AFTER, FEWER, ASKED, OTHERS, TOO_EARLY, TOO_SOON, GONE, NOT_AGAIN, HELD_UP,
+    PENDING, UNKNOWN, REVIVED, AS_DONE, KEPT, REPLY_LOST, HANDED_OUT, TWO_AT_ONCE, FRAMES, ABSENT, CLOSED, UNASKED,
+    OVERTAKEN, ENDS,
 ) = LABELS  # each by its name, in this order  # fmt: skip
 LABELS |= {
     **dict.fromkeys((NOT_LATER, TOO_OFTEN), "when does this core have anything to do that no message calls for?"),
@@ -74,6 +77,7 @@ EQUIVALENT = {"line 6, more: 2": "any number but 0 and 1 will do", "line 20, les
 ENDPOINT = "inproc://broker"
 CLIENT, WORKER, REQUEST, HEARTBEAT = b"MDPC01", b"MDPW01", b"\x02", b"\x04"
 SLACK = 3.0  # seconds of the checker's clock in which it has to do what is due
+LATE = 0.75  # seconds for an answer of a slow broker
 TIMES = 3
 UUID = re.compile(rb"[0-9a-zA-Z]{32}")
 Body = tuple[bytes, ...]
@@ -87,20 +91,22 @@ class Story:
     times: Counter[Body] = field(default_factory=Counter)
     bodies: dict[bytes, Body] = field(default_factory=dict)
     left: dict[Body, bytes] = field(default_factory=dict)  # the service of each, in the order in which they came
+    closed: set[Body] = field(default_factory=set)
     fourth = FOREVER  # what it means if one is handed out once more
 
 
 class Life(Clock):
-    """Plays one life of the core, and is its broker. `offered`: services that have a worker, unless all are `away`."""
+    """Plays one life of the core, and is its broker. `offered`: services that have a worker, unless all are `away`.
+    A `quiet` broker does not answer `mmi.service`."""
 
-    def __init__(self, story: Story, quiet: bool, *how: Any) -> None:
-        self.story, self.quiet, self.offered, self.away = story, quiet, set[bytes](), False
-        self.known = set[bytes]()  # the services that exist, as the broker last said
+    def __init__(self, story: Story, *how: Any) -> None:
+        self.story, self.quiet, self.offered, self.away = story, False, set[bytes](), False
+        self.known = set[bytes]()  # the services that exist, as the broker said since they last had work
         self.at: dict[bytes, str] = {}  # the socket of each of Titanic's three services
         self.under_way: dict[str, tuple[bytes, Body, float]] = {}  # by socket: service, body, the end of its limit
-        self.asked: list[tuple[str, list[bytes]]] = []  # by `mmi.service`, while the broker is `quiet`
         self._said: list[list[bytes]] = []
         self._due: list[tuple[str, list[bytes]]] = []  # what we answer by ourselves
+        self._open = set[str]()
         self._beats = 0
         self._event: Event | None = None
         super().__init__(*how)
@@ -136,11 +142,17 @@ class Life(Clock):
     def reply(self, uuid: bytes, *body: bytes) -> None:
         """The worker that has this request is done with it, and the reply is kept."""
         name = self.given(uuid)
-        service = self.under_way.pop(name)[0]
+        service, _, end = self.under_way.pop(name)
+        if name not in self._open:
+            raise NotYet(TOO_SOON, f"At {self.now:.1f} s nobody listened for its reply; it had time until {end:.1f} s.")
         self.hear(name, [b"", CLIENT, service, *body])
         self.status(uuid, b"200", *body, other=REPLY_LOST)
 
-    def given(self, uuid: bytes, label: str = HANDED_OUT, aside: str = FEWER) -> str:
+    def early(self, body: Body) -> str:
+        """What it means if this one is put aside: another may have had its three times."""
+        return OTHERS if any(self.story.times[each] == TIMES for each in self.story.left if each != body) else FEWER
+
+    def given(self, uuid: bytes, label: str = HANDED_OUT) -> str:
         """The request has to be in a worker's hands within SLACK; the socket by which it is."""
         body, until = self.story.bodies[uuid], self.now + SLACK
         while True:
@@ -152,7 +164,7 @@ class Life(Clock):
                     before = self.story.times[body]
                     self.wait(self.story.limit + SLACK)
                     label = OVERTAKEN if self.story.times[body] > before else label
-                self.status(uuid, _300=label, _500=aside)
+                self.status(uuid, _300=label, _500=self.early(body))
             self.tick()
 
     def expires(self, uuid: bytes) -> None:
@@ -166,8 +178,8 @@ class Life(Clock):
     def has_time(self, uuid: bytes) -> int:
         """A worker has it for most of its limit; for how many times, this one included."""
         self.wait(0.9 * self.story.limit)
-        times = self.story.times[self.story.bodies[uuid]]
-        self.status(uuid, b"300", _500=TOO_EARLY if times == TIMES else FEWER)
+        times = self.story.times[body := self.story.bodies[uuid]]
+        self.status(uuid, b"300", _500=TOO_EARLY if times == TIMES else self.early(body))
         return times
 
     def is_aside(self, uuid: bytes, label: str = PENDING) -> None:
@@ -179,10 +191,18 @@ class Life(Clock):
                 raise NotYet(ABSENT, "While no worker was there titanic.reply said [300], and [500] then.", self._event)
         self.status(uuid, b"500", _200=AS_DONE, _300=label, _400=UNKNOWN, _500=FRAMES)
 
-    def closes(self, uuid: bytes) -> None:
-        if (answer := self.ask(b"titanic.close", uuid)) != [b"200"]:
-            raise NotYet(KEPT, f"titanic.close said {_shown(answer)}.", self._event)
-        self.status(uuid, b"400", other=KEPT)
+    def closes(self, uuid: bytes, *late: bytes) -> None:
+        """It is closed, and once more. `late`: the reply of a worker that has it comes afterwards."""
+        for label in (KEPT, FRAMES):
+            if (answer := self.ask(b"titanic.close", uuid)) != [b"200"]:
+                raise NotYet(label, f"titanic.close said {_shown(answer)}.", self._event)
+            self.status(uuid, b"400", other=KEPT)
+        self.story.closed.add(body := self.story.bodies[uuid])
+        for name, (service, each, _) in [*self.under_way.items()]:
+            if late and each == body and name in self._open:
+                del self.under_way[name]
+                self.hear(name, [b"", CLIENT, service, *late])
+        self.status(uuid, b"400", other=CLOSED)
 
     def wait(self, seconds: float) -> None:
         until = self.now + seconds
@@ -201,31 +221,46 @@ class Life(Clock):
         self.settle()
 
     def settle(self) -> None:
-        """The broker answers: heartbeats with heartbeats, and `mmi.service` with what it knows."""
-        while self._due:
-            name, frames = self._due.pop(0)
-            if frames[2] != b"mmi.service":
-                self.hear(name, frames)
-            elif self.quiet:
-                self.asked.append((name, frames))
-            else:
+        """The broker answers: heartbeats with heartbeats, and `mmi.service` with what it knows, unless it is quiet."""
+        while due := [each for each in self._due if not (self.quiet and each in self.asked)]:
+            name, frames = due[0]
+            self._due.remove(due[0])
+            if frames[2] == b"mmi.service":
                 self.known = self.known - {frames[3]} | ({frames[3]} & self.offered if not self.away else set())
-                self.hear(name, [*frames[:3], b"200" if frames[3] in self.known else b"404"])
+                frames = [*frames[:3], b"200" if frames[3] in self.known else b"404"]
+            self.hear(name, frames)
+
+    @property
+    def asked(self) -> list[tuple[str, list[bytes]]]:
+        """The questions that wait for the broker's answer."""
+        return [each for each in self._due if each[1][2] == b"mmi.service"]
+
+    def asks(self) -> None:
+        """The broker is asked, and quiet until it `answers`."""
+        self.quiet, until = True, self.now + SLACK
+        while not self.asked and not self.under_way and self.deadline <= until:
+            self.tick()
+
+    def answers(self) -> None:
+        self.quiet = False
+        self.settle()
 
     def dies(self) -> None:
         """The broker says that the service is there, and this life ends with the first message after that."""
-        until = self.now + SLACK
-        while not self.asked and not self.under_way and self.deadline <= until:
-            self.tick()
+        self.asks()
         for name, frames in self.asked[-1:]:
             self.known.add(frames[3])
             self.kill(name, [*frames[:3], b"200"])
 
     def effect(self, kind: str, *what: Any) -> None:
-        if kind == "open" and what[1:] != (zmq.DEALER, ENDPOINT, False):
-            raise NotYet(ENDS, f"At {self.now:.1f} s a socket of another type was opened, or to another endpoint.")
+        if kind == "open":
+            self._open.add(what[0])
+            if what[1:] != (zmq.DEALER, ENDPOINT, False):
+                raise NotYet(ENDS, f"At {self.now:.1f} s a socket of another type was opened, or to another endpoint.")
         if kind == "close":
-            self.under_way.pop(what[0], None)
+            self._open.discard(what[0])
+            if self.now >= self.under_way.get(what[0], (b"", (), 0.0))[2]:  # else a worker still has it
+                self.under_way.pop(what[0], None)
             self._due = [each for each in self._due if each[0] != what[0]]
         if kind == "send":
             self._sent(what[0], what[1])
@@ -251,15 +286,20 @@ class Life(Clock):
                 raise NotYet(FRAMES, f"At {self.now:.1f} s this was sent: {frames!r}.", event)
 
     def _handed_out(self, name: str, service: bytes, body: Body, event: Event) -> None:
-        for of, other, end in self.under_way.values():
-            if of == service and self.now < end:
-                raise NotYet(TWO_AT_ONCE, f"{_shown(body)} was handed out while {_shown(other)} was.", event)
+        if body in self.story.closed:
+            raise NotYet(CLOSED, f"{_shown(body)} was handed out after it had been closed.", event)
+        for by, (of, other, end) in self.under_way.items():
+            if of == service and self.now < end and other not in self.story.closed:
+                label = TWO_AT_ONCE if other != body and by in self._open else TOO_SOON
+                ends = f"until {end:.1f} s {_shown(other)} had time"
+                raise NotYet(label, f"At {self.now:.1f} s {_shown(body)} was handed out; {ends}.", event)
         if service not in self.known and (self.away or service not in self.offered):
             raise NotYet(UNASKED, f"At {self.now:.1f} s of this life {_shown(body)} was handed out.", event)
+        self.known.discard(service)
         self.story.times[body] += 1
         if self.story.times[body] > TIMES:
             raise NotYet(self.story.fourth, f"{_shown(body)} was handed out for the fourth time.", event)
-        self.under_way[name] = (service, body, self.now + self.story.limit)
+        self.under_way[name] = (service, body, self.now + self.story.limit - 1 / GRID)  # but for what floats lose
 
 
 def _plain(frames: Sequence[Any]) -> list[bytes]:
@@ -281,14 +321,14 @@ def _story(scene: Scene) -> Iterator[tuple[Story, Callable[..., contextlib.Abstr
         path, story, count = str(Path(folder) / "titanic.db"), Story(limit), itertools.count(1)
 
         @contextlib.contextmanager
-        def begin(*offered: bytes, quiet: bool = False) -> Iterator[Life]:
+        def begin(*offered: bytes) -> Iterator[Life]:
             name = f"line-{next(count)}"
             with zmq.Context(scene.stage.context).socket(zmq.PAIR) as line:
                 line.linger = 0
                 line.bind(scene.stage.endpoint(name))
                 shell = Shell(scene.stage.endpoint(name))
                 answer = scene.answer(Call((ENDPOINT, path, limit, shell)), name=name)
-                life = Life(story, quiet, scene, answer, line)
+                life = Life(story, scene, answer, line)
                 life.offered = {*offered}
                 yield life
                 answer.process.force()
@@ -300,7 +340,7 @@ def _story(scene: Scene) -> Iterator[tuple[Story, Callable[..., contextlib.Abstr
 def three_times(scene: Scene) -> None:
     """a request that no worker can finish, and others behind it"""
     tea, milk, one, two, three, four, hot = scene.words(7)
-    with _story(scene) as (_, begin), begin(tea, milk) as it:
+    with _story(scene) as (story, begin), begin(tea, milk) as it:
         bad, behind = it.store(tea, one, b"", two), it.store(tea, three)
         it.reply(it.store(milk, one), hot, one)
         for time in range(TIMES):
@@ -308,34 +348,54 @@ def three_times(scene: Scene) -> None:
             it.expires(bad)
         it.is_aside(bad)
         it.away = False
-        it.given(behind, HELD_UP, OTHERS)
-        it.reply(behind, hot)
-        it.reply(it.store(tea, four), two)
+        it.given(behind, HELD_UP)
+        it.away = True
+        it.wait(story.limit + SLACK)
+        it.away, story.fourth = False, GONE
+        for _ in range(TIMES - 1):
+            it.expires(behind)
+        it.is_aside(behind)
+        it.reply(good := it.store(tea, four), two)
         it.is_aside(bad)
         it.closes(bad)
-        it.status(behind, b"200", hot)
+        it.status(good, b"200", two, other=REPLY_LOST)
 
 
 def the_third_time(scene: Scene) -> None:
     """a service that is seldom there, and a worker that is done at the third time"""
-    tea, one, two, hot, more = scene.words(5)
+    tea, one, two, three, four, hot, more = scene.words(7)
     with _story(scene) as (story, begin), begin(tea) as it:
         it.away = True
-        slow, behind = it.store(tea, one), it.store(tea, two)
+        slow, behind = it.store(tea, one, b"\xff"), it.store(tea, two)
         for time in range(TIMES):
             it.away = True
             it.wait(story.limit + 4.0)
             it.status(slow, b"300", _500=FEWER if time else ASKED)
             it.away = False
+            if time == TIMES - 1:
+                it.asks()
+                it.wait(LATE)
+                it.answers()
             it.given(slow, NOT_AGAIN if time else HANDED_OUT)
         it.has_time(slow)
         it.reply(slow, hot, more)
-        it.given(behind, HELD_UP, OTHERS)
+        it.given(behind, HELD_UP)
         for _ in range(TIMES - 1):
             it.expires(behind)
+        it.wait(0.75 * story.limit)
         it.closes(behind)
-        it.wait(story.limit + SLACK)
+        new = it.store(tea, three)  # has its turn now, or when the limit of the one before is over
+        it.wait(story.limit)
         it.status(behind, b"400", other=CLOSED)
+        it.expires(new)
+        it.reply(new, b"")
+        it.given(late := it.store(tea, four))
+        it.closes(late, hot)
+        it.quiet = True
+        last = it.store(tea, more)
+        it.asks()
+        it.closes(last)
+        it.answers()
 
 
 def killed_between(scene: Scene) -> None:
@@ -351,10 +411,13 @@ def killed_between(scene: Scene) -> None:
         with begin(tea) as it:
             it.expires(bad)
             it.is_aside(bad)
-            it.given(behind, HELD_UP, OTHERS)
+            it.given(behind, HELD_UP)
+            for _ in range(TIMES - 1):
+                it.expires(behind)
+            it.reply(behind, hot)
         with begin(tea) as it:
             it.is_aside(bad, REVIVED)
-            it.reply(behind, hot)
+            it.status(behind, b"200", hot, other=REPLY_LOST)
             it.closes(bad)
 
 
@@ -372,7 +435,7 @@ def killed_at_work(scene: Scene) -> None:
             it.away = True
             it.is_aside(bad)
             it.away = False
-            it.given(behind, HELD_UP, OTHERS)
+            it.given(behind, HELD_UP)
             it.reply(behind, hot)
 
 
@@ -381,7 +444,7 @@ def killed_with_the_message(scene: Scene) -> None:
     tea, one = scene.words(2)
     with _story(scene) as (story, begin):
         for time in range(TIMES):
-            with begin(quiet=True) as it:
+            with begin() as it:
                 if not time:
                     bad = it.store(tea, one)
                 it.dies()
