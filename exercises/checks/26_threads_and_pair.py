@@ -215,7 +215,8 @@ class Desk(Table):
         kind = frames[2] if len(frames) > 2 else b""
         if frames[0] or len(frames) != KINDS.get(kind):
             names = {each.name for each in self.clients}  # the first frame of every message, for the ROUTER alone
-            label = TORN if len(frames) > 4 and names.intersection(frames) else FRAMES
+            sound = any(each.answer or any(each.told.values()) for each in self.clients)  # there were others before
+            label = TORN if (sound or len(frames) > 4) and names.intersection(frames) else FRAMES
             self.blame(label, f"{client.title} got {shown}, which is no message of the contract.", client)
         number = frames[1]
         if kind == b"DONE" and self.whose.get(frames[3], (client, number)) != (client, number):
