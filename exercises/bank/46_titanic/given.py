@@ -28,9 +28,9 @@ def titanic(ctx, endpoint, path, limit, shell):
     third time.
 
     A request is handed out three times at most over all lives. It may be killed at any moment, and a handing-out
-    that has begun counts, even if a kill cuts it short in the moment at which it goes out; a new
-    life begins with its turn. When the third limit is over, or, after a kill, when it is started again with three on the
-    count, the request is put aside within three seconds, be its service there or not: titanic.reply says [500] of
+    that has begun counts, even if a kill cuts it short in the moment at which it goes out; a new life
+    begins with its turn. When the third limit is over, or, after a kill, when it is started again with three on
+    the count, the request is put aside within three seconds, be its service there or not: titanic.reply says [500] of
     it, in all lives to come; it is not handed out; the next request of its service has its turn. titanic.close takes
     it away like any other. What was closed, even in a worker's hands, is unknown from then on: it is not handed out,
     put aside or brought back by a reply. The next has its turn then, or when the limit of the closed one is over.
