@@ -360,6 +360,12 @@ def late(scene: Scene) -> None:
     _play(scene, script + "6.5 b1!p, 6.75 q=1, 7 a2!, 7.25 a2!q, 8 p=1, 8.25 q=1")
 
 
+def again(scene: Scene) -> None:
+    """a peer that falls silent with nothing in its hands, one that has never room, and one that is gone twice"""
+    script = "0.5 p=3, 3 q=1, 5 a1, 5.25 a1!, 6 q=0, 6.5 r=1, 7 b1, 9 r=0, 9.5 q=1, 12 r=0, 13 q=1, "  # p at 4.5
+    _play(scene, script + "16.5 r=0, 16.75 q=1, 20 q=1, 21 q=1, 22 b1!q, 23 q=0")  # r at 16, and at 20.5
+
+
 def odd(scene: Scene) -> None:
     """messages that are none"""
     script = "0.5 a1, 0.75 ?state, 1.5 p=2, 1.75 ?peers, 2 ?clients, 2.5 b1, 2.75 a1!, 3 p=1, 3.5 a2, 3.75 b1!, "
@@ -373,4 +379,4 @@ def fair_weather(scene: Scene) -> None:
 
 
 TRY = fair_weather
-SCENES = (in_turn, little_room, room_elsewhere, back, odd, silence, late)
+SCENES = (in_turn, little_room, room_elsewhere, back, odd, silence, late, again)
