@@ -12,9 +12,10 @@ class Desk:
     Its first tick opens three sockets: ROUTER "clients", bound to `clients`; SUB "state", connected to each of `states`
     and subscribed to everything; ROUTER "peers", connected to each of `clouds`.
 
-    A client says [client][""][task] and is told [client][""][result], once for each task. A peer says [peer][capacity]
-    on "state", in 1 to 6 ASCII digits: so many of its workers are free. That is its room, whatever it was before; what
-    it is sent is counted down, until its next word. A task is sent as [peer][""][number][""][task] on "peers", and
+    A client says [client][""][task] and is told [client][""][result], once for each task, also if it asks for the same
+    again. A peer says [peer][capacity] on "state", in 1 to 6 ASCII digits: so many of its workers are free, or none.
+    That is its room, whatever it was before; what it is sent is counted down, until its next word. Tasks and results
+    may be empty, names are not. A task is sent as [peer][""][number][""][task] on "peers", and
     [peer][""][number][""][result] comes back, with the number as it was. No two tasks have the same number, which is of
     one byte or more; a task that is sent again keeps its number. A result is no word: it gives a peer no room.
 
@@ -24,15 +25,15 @@ class Desk:
     and of equals to the first in the order of their names (bytes).
 
     A peer without a word for `gone` seconds is gone. It has no room until its next word, and the tasks that it has are
-    nobody's: they are sent again like any other, also to that peer when it is back, and are as old as before. A task
-    is answered by the first result that comes with its number from a peer that was ever sent it; all other results, and
-    messages of another form, change nothing and do not end the core.
+    nobody's, nor its own when it is back: they are sent again like any other, also to that peer, and are as old as
+    before. A task is answered by the first result that comes with its number from a peer that was ever sent it; all
+    other results, and messages of another form, change nothing and do not end the core.
 
-    Whoever plays this core calls tick(now) first, and again when `now` has reached `deadline`, and
-    receive(socket, frames, now) for every message. `now` is in seconds and the only clock there is; it begins
-    anywhere above 0. Both return a list: Open(name, type, endpoint, bind), Subscribe(name, prefix), Send(name, frames).
-    Both set the deadline: the time of what is to be done next, NEVER if there is nothing; after a tick it lies later
-    than `now`. Whether the end of a peer that has no tasks is such a time is left to you. No message comes in the very
+    Whoever plays this core calls tick(now) first, and again when `now` has reached `deadline`, and receive(socket,
+    frames, now) for every message. `now` is in seconds and the only clock there is; it begins anywhere above 0. Both
+    return a list: Open(name, type, endpoint, bind), Subscribe(name, prefix), Send(name, frames). Both set the deadline:
+    the time of what is to be done next, NEVER if there is nothing; after a tick it lies later than `now`. Whether the
+    end of a peer that has no tasks is such a time is left to you; it is gone all the same. No message comes in the very
     moment of an end.
     """
 
