@@ -102,6 +102,18 @@ def thinker(ctx: zmq.Context[Any], told: str, role: Callable[..., None], *ends: 
         role(ctx, *ends, think)
 
 
+@contextmanager
+def event(socket: Any, wanted: int, count: int = 1) -> Iterator[None]:
+    """What is done inside leads to so many of these events at the socket; afterwards the socket knows it."""
+    with socket.get_monitor_socket(wanted) as monitor:
+        yield
+        for _ in range(count):
+            assert monitor.poll(WAIT * 1000)
+            monitor.recv_multipart()
+        socket.disable_monitor()
+    socket.poll(0)
+
+
 def caught_up(stage: Stage) -> None:
     """Return when this stage knows of everything that has happened to its connections.
 

@@ -25,6 +25,7 @@ from sockets import (
     curve,
     ended,
     ends_on_ctrl_c,
+    event,
     guarantees_hold,
     shell,
     signals,
@@ -75,18 +76,6 @@ def connected(stage: Stage, kind: int, *endpoints: str, **options: Any) -> Any:
 
 def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.split(" | ")]
-
-
-@contextmanager
-def event(socket: Any, wanted: int, count: int = 1) -> Iterator[None]:
-    """What is done inside leads to so many of these events at the socket; afterwards the socket knows it."""
-    with socket.get_monitor_socket(wanted) as monitor:
-        yield
-        for _ in range(count):
-            assert monitor.poll(WAIT * 1000)
-            monitor.recv_multipart()
-        socket.disable_monitor()
-    socket.poll(0)
 
 
 def room(socket: Any, most: int = 3000) -> int:

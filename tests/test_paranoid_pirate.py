@@ -682,10 +682,8 @@ def test_a_frozen_worker_gets_no_more_requests(stage: Stage, told: Any) -> None:
     first.freeze()  # while it is idle, so that the next request is its turn
     spawn(stage, "second", False)
     assert asks(stage, *"abc", name="others").result(WAIT) == ["done"] * 3
-    heard = [told.recv()]
-    while heard[-1] != b"c":
-        heard.append(told.recv())
-    assert [word for word, _ in itertools.groupby(heard) if word != b"one"] == [b"a", b"b", b"c"]
+    heard = itertools.groupby(iter(told.recv, b"c"))
+    assert [word for word, _ in heard if word != b"one"] == [b"a", b"b"], "and then the last"
 
 
 def test_a_worker_behind_a_cut_begins_anew_when_it_is_healed() -> None:

@@ -22,6 +22,7 @@ from sockets import (
     curve,
     ended,
     ends_on_ctrl_c,
+    event,
     guarantees_hold,
     is_stuck,
     shell,
@@ -68,10 +69,8 @@ def around_a_worker(stage: Stage) -> tuple[Any, Any, Any]:
 @contextmanager
 def joining(push: Any) -> Iterator[None]:
     """What is done inside makes somebody connect to this PUSH; afterwards the PUSH knows it."""
-    with push.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED) as joined:
+    with event(push, zmq.EVENT_HANDSHAKE_SUCCEEDED):
         yield
-        assert joined.poll(MS)
-        push.disable_monitor()
     assert push.poll(0, zmq.POLLOUT)  # it looks at once who has come and gone, as a send need not
 
 

@@ -21,6 +21,7 @@ from sockets import (
     curve,
     ended,
     ends_on_ctrl_c,
+    event,
     guarantees_hold,
     ipc,
     shell,
@@ -60,14 +61,6 @@ def sender(stage: Stage, endpoint: str) -> Any:
     push = stage.socket(zmq.PUSH, linger=0, sndtimeo=MS)
     push.connect(endpoint)
     return push
-
-
-def leaves(victim: Any, push: Any) -> None:
-    """Kill it. A connection that is known to be over takes no array any more."""
-    with push.get_monitor_socket(zmq.EVENT_DISCONNECTED) as monitor:
-        victim.kill()
-        assert monitor.poll(MS)
-        push.disable_monitor()
 
 
 def large() -> Any:
@@ -362,7 +355,8 @@ def test_what_a_sink_had_not_read_dies_with_it(stage: Stage) -> None:
     victim = stage.spawn(hoarder, endpoint)
     push = sender(stage, endpoint)
     send_array(push, large()).wait(WAIT)  # it has left this process
-    leaves(victim, push)
+    with event(push, zmq.EVENT_DISCONNECTED):
+        victim.kill()
     collecting = stage.play(sink, 1, endpoint)
     send_array(push, np.ones(3))
     assert collecting.result(WAIT)[0].tolist() == [1, 1, 1]
@@ -373,7 +367,8 @@ def test_a_restarted_sink_gets_what_comes_next(stage: Stage) -> None:
     victim = stage.spawn(sink, 2, endpoint)
     push = sender(stage, endpoint)
     send_array(push, np.full((400, 400), 7)).wait(WAIT)
-    leaves(victim, push)
+    with event(push, zmq.EVENT_DISCONNECTED):
+        victim.kill()
     restarted = stage.play(sink, 2, endpoint, name="restarted sink")
     for number in (8, 9):
         send_array(push, np.full((400, 400), number))

@@ -307,12 +307,12 @@ def results_keep_coming(scene: Scene) -> None:
         hall.come("Ann")
         first, *more = hall.day(50)
         hall.bring(first)
-        began = time.monotonic()
+        began, ahead = time.monotonic(), len(more)
         while (left := began + 0.9 * hall.grace - time.monotonic()) > 0:
             hall.sigterm()
             hall.bring(more.pop())
             hall.early(min(left, hall.grace / 4), HASTY, hall.when)
-        due = min(3, 49 - len(more))  # one may overtake the first signal, and the last be too late
+        due = min(3, ahead - len(more))  # one may overtake the first signal, and the last be too late
         while not hall.heard(hall.workers[0], hall.grace / 4):
             if hall.gone or time.monotonic() > began + hall.grace + PATIENCE:
                 hall.sent_home(LONG, f"{hall.when}, which was over; results kept coming", 0.0)
