@@ -78,7 +78,6 @@ EQUIVALENT = {
     "line 42, drop: signal.set_wakeup_fd(-1)": "no signal comes when the function has returned",
 }
 
-SETTLED = 0.1  # seconds in which a subscription arrives that has left
 PATIENCE = 2.0  # seconds in which a busy machine does what nothing keeps it from
 QUIET = 0.2  # seconds without a result
 LONG_GOODBYE = 0.5  # seconds that a worker takes to go
@@ -150,9 +149,15 @@ class Hall(Table):
             unexpected(self.ended())
 
     def come(self, *names: str) -> None:
-        """Workers, one after the other; what they have sent has arrived when the last one is there."""
-        self.workers += [Worker(self, name) for name in names]
-        threading.Event().wait(SETTLED)
+        """Workers, one after the other; their subscriptions have arrived."""
+        for name in names:
+            self.workers.append(Worker(self, name))
+            self.caught_up(zmq.Context.shadow(self.workers[-1].socket.context.underlying))
+
+    def caught_up(self, context: zmq.Context[Any]) -> None:
+        """Return when a newcomer has been served: the I/O threads of both ends have done what came before it."""
+        with context.socket(zmq.SUB) as newcomer:
+            self.meets(newcomer, "control")
 
     def bring(self, *numbers: int, end: bool = False) -> None:
         """These results, and what is said at the end."""
@@ -349,7 +354,8 @@ def nobody_there(scene: Scene) -> None:
         ann = hall.workers.pop().socket
         ann.close(int(PATIENCE * 1000))
         ann.context.term()  # by now her subscription has left, and she has gone
-        threading.Event().wait(SETTLED)
+        with zmq.Context() as context:
+            hall.caught_up(context)
         numbers = hall.day(3)
         hall.bring(*numbers, end=True)
         hall.returned(numbers)

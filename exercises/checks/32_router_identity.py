@@ -171,7 +171,9 @@ def guests_who_never_come(scene: Scene) -> None:
         happened += f"after {seconds:.2f} s."
         if not frames:
             happened += f" {guest.title} was there and got nothing."
-            if (ann, three) in outcome.value or len(outcome.value) < 3:
+            if (ann, three) in outcome.value:  # three waits, or else she was not waited for
+                desk.blame(GAVE_UP if seconds < 2.6 * patience else ENDED, happened, guest)
+            if len(outcome.value) < 3:
                 desk.blame(GAVE_UP if seconds < 0.8 * patience else ENDED, happened, guest)
             desk.blame(THROWN, happened, guest)
         if frames != [three] and frames:
