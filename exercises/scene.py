@@ -378,6 +378,13 @@ def heard(socket: zmq.Socket[Any], over: threading.Event) -> bool:
     return False
 
 
+def counted(number: int, what: str = "time") -> str:
+    """As one says it: "once", "twice", "3 times"; "1 message", "3 messages"."""
+    if what == "time" and 0 < number < 3:
+        return ("once", "twice")[number - 1]
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def unexpected(outcome: Outcome) -> NoReturn:
     """Give up on an outcome that the contract does not know."""
     if outcome.error:

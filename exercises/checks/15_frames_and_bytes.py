@@ -162,7 +162,7 @@ def _play(scene: Scene, sent: list[Message], late: bool = False) -> None:
         _ended(sent, len(got), outcome.error, outcome.message)
         unexpected(outcome)
     if len(got) > len(good):
-        raise NotYet(MORE, f"`count` was {len(good)}, and {len(got)} messages were passed on.")
+        raise NotYet(MORE, f"`count` was {len(good)}, and your function passed on {len(got)}.")
     if len(got) < len(good):
         taken = sum(not message.fault for message in sent[: len(good)])
         happened = f"Your function had returned, and {len(got)} of {len(good)} messages were passed on."

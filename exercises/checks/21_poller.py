@@ -15,7 +15,7 @@ import zmq
 
 from diagrams.recording import Event
 from exercises.answer import Call, Outcome, aside
-from exercises.scene import LOOK, NotYet, Scene, TookTooLong, unexpected
+from exercises.scene import LOOK, NotYet, Scene, TookTooLong, counted, unexpected
 
 ENTRY = "serve"
 
@@ -448,12 +448,12 @@ def three_to_one(scene: Scene) -> None:
             if not kitchen.next():
                 break
             if more > MORE:
-                happened = f"The word was there, and your function began {more} messages more."
+                happened = f"The word was there, and your function began {counted(more, 'message')} more."
                 raise NotYet(WORD_BEHIND, happened, kitchen.last())
         kitchen.finish(kitchen.deaf)
         got = [e.frames[0] for e in scene.recording.events if (e.actor, e.kind) == (ENTRY, "receive") and e.frames]
         if lost := [body for body in got if body in kitchen.kinds and body not in kitchen.worked]:
-            happened = f"{len(lost)} messages, {lost[0]!r} the first, had been received and were not carried out."
+            happened = f"{counted(len(lost), 'message')}, {lost[0]!r} the first, had been received and not carried out."
             raise NotYet(DROPPED, happened, kitchen.last())
 
 
@@ -490,7 +490,7 @@ def time_under_traffic(scene: Scene) -> None:
             kitchen.go()
         happened = f"There was always something to do, and when the {BRIEF:g} s were over, your function went on"
         if more > MORE and kitchen.over:
-            raise NotYet(AFTER, f"{happened} with {more} messages more.", kitchen.last())
+            raise NotYet(AFTER, f"{happened} with {counted(more, 'message')} more.", kitchen.last())
         while more > MORE and kitchen.next():
             last = time.monotonic()
             kitchen.go()

@@ -10,7 +10,7 @@ from typing import NoReturn
 import zmq
 
 from exercises.answer import Call, Outcome
-from exercises.scene import LOOK, Answer, NotYet, Scene, TookTooLong, unexpected
+from exercises.scene import LOOK, Answer, NotYet, Scene, TookTooLong, counted, unexpected
 
 ENTRY = "publish"
 
@@ -200,7 +200,8 @@ class Hall:
         heard, first = self.scene.heard("XPUB", ENTRY), self.scene.first("send", ENTRY)
         known = len(_there(heard, _named))
         if heard:
-            happened += f" It had heard {len(heard)} messages, and knew of {known} of {self.subscribers} subscribers."
+            happened += f" It had heard {counted(len(heard), 'message')}, "
+            happened += f"and knew of {known} of {self.subscribers} subscribers."
         if first is None:
             raise NotYet(PARTLY, happened)
         if known >= self.subscribers:

@@ -12,7 +12,7 @@ import zmq
 from diagrams import trace
 from diagrams.recording import Event
 from exercises.answer import Call
-from exercises.scene import LOOK, Answer, NotYet, Scene, unexpected
+from exercises.scene import LOOK, Answer, NotYet, Scene, counted, unexpected
 
 ENTRY = "show"
 
@@ -234,7 +234,7 @@ class Kitchen:
     def in_time(self) -> None:
         """What was shown must have been the newest of its key."""
         if self.late >= SEEN:
-            happened = f"{self.late} times the panel was shown a value that was not the newest: "
+            happened = f"{counted(self.late).capitalize()} the panel was shown a value that was not the newest: "
             happened += f"{_row(_last(self.valid).values())} had come by the end, and shown last was "
             happened += f"{_row([message for message, _ in self.shown[-8:]])}."
             raise NotYet(STALE, happened, self.scene.first("receive", "panel", len(self.shown)))

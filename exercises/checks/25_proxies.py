@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import zmq
 
 from exercises.peers import ENDLESS, GLANCE, SOON, UNBOUND, Frames, Table, spun
-from exercises.scene import NotYet, Scene, TookTooLong
+from exercises.scene import NotYet, Scene, TookTooLong, counted
 
 ENTRY = "forwarder"
 
@@ -193,9 +193,9 @@ class Hall(Table):
         said = self.command(b"COUNT", b"")
         if said == b"%d" % self.passed:
             return
-        happened = f"{self.passed} messages had gone out, with {self.frames} frames; "
-        happened += f"{self.asked} subscriptions and cancellations had passed and {self.waiting} messages waited. "
-        happened += f"COUNT gave {said!r}."
+        happened = f"{counted(self.passed, 'message')} had gone out, with {counted(self.frames, 'frame')}; "
+        happened += f"{self.asked} subscriptions and cancellations had passed, "
+        happened += f"{counted(self.waiting, 'message')} waited. COUNT gave {said!r}."
         if not said.isdigit():
             self.lacks(WORDS, happened, self.clerk)
         readings = [

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import zmq
 
 from exercises.peers import ENDLESS, GLANCE, SOON, UNBOUND, Peer, Table, spun
-from exercises.scene import NotYet, Raised, Scene, TookTooLong, unexpected
+from exercises.scene import NotYet, Raised, Scene, TookTooLong, counted, unexpected
 
 ENTRY = "server"
 
@@ -235,7 +235,7 @@ class Desk(Table):
         client.told[number] += 1
         passed = (time.monotonic() - client.asked[number]) / self.interval
         if client.told[number] > passed + 1.5:
-            happened = f"{client.title} was told {client.told[number]} times in {passed:.1f} intervals."
+            happened = f"{client.title} was told {counted(client.told[number])} in {passed:.1f} intervals."
             self.blame(OFTEN, happened, client)
 
     def until(self, over: Callable[[], Any], seconds: float = SOON) -> bool:
@@ -310,7 +310,7 @@ class Desk(Table):
         client, number = min(asked, key=lambda each: each[0].told[each[1]])
         count, at_work = client.told[number], (client, number) == asked[0]
         happened = f"{client.title} had asked number {number.decode()}, which "
-        happened += f"{'was in work' if at_work else 'waited for a thread'}, and was told {count} times in "
+        happened += f"{'was in work' if at_work else 'waited for a thread'}, and was told {counted(count)} in "
         happened += f"{time.monotonic() - client.asked[number]:.1f} s with an interval of {self.interval} s"
         happened += " while others asked and were answered." if others else "."
         if not any(client.told[number] for client, number in asked):
@@ -411,7 +411,7 @@ def failing(scene: Scene) -> None:
         for number in range(len(ERRORS) - 1):
             body = words[number]
             desk.ask(ann, b"%d" % number, body, b"never %d" % number)
-            desk.works_on(body, label=DEAD, because=f"`work` had raised {number} times, and one request had come.")
+            desk.works_on(body, label=DEAD, because=f"`work` had raised {counted(number)}, and one request had come.")
             desk.finish(body, fails=True)
             desk.gets(ann, b"%d" % number, b"FAILED", label=UNSAID)
         desk.ask(ann, b"7", last, b"never")

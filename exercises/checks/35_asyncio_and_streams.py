@@ -12,7 +12,7 @@ import zmq
 
 from diagrams.recording import Event
 from exercises.answer import ENDS, SET, Call, Outcome
-from exercises.scene import DEADLINE, LOOK, Answer, Mute, NotYet, Scene, TookTooLong, unexpected
+from exercises.scene import DEADLINE, LOOK, Answer, Mute, NotYet, Scene, TookTooLong, counted, unexpected
 
 ENTRY = "ask_all"
 
@@ -180,7 +180,7 @@ class Hall:
                 happened = f"A server expects an empty frame and {self.question!r}; it got {server.odd[0]!r}."
                 raise NotYet(FRAMES, happened, self.scene.first("receive", server.name))
             if len(server.asked) > 1:
-                happened = f"{server.name} heard the question {len(server.asked)} times in one call."
+                happened = f"{server.name} heard the question {counted(len(server.asked))} in one call."
                 raise NotYet(TWICE, happened, self.scene.first("receive", server.name, 2))
         if self.watcher.odd:
             happened = f"The watcher heard {self.watcher.odd[0]!r}."

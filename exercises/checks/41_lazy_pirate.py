@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import zmq
 
 from exercises.answer import Call, Outcome
-from exercises.scene import Mute, NotYet, Scene, unexpected
+from exercises.scene import Mute, NotYet, Scene, counted, unexpected
 
 ENTRY = "ask"
 
@@ -153,7 +153,7 @@ class Server:
         for question in questions:
             if (often := self.often(question)) > tries:
                 allowed = "one try" if tries == 1 else f"{tries} tries"
-                happened = f"You had {allowed}; the server heard {question!r} {often} times."
+                happened = f"You had {allowed}; the server heard {question!r} {counted(often)}."
                 self.blame(OFTEN, happened, len(self.heard))
         if self.naked and not self.heard:
             happened = f"The server got {self.naked[0]!r} without an empty frame before it; a REP drops that unseen."

@@ -8,7 +8,7 @@ import zmq
 
 from diagrams import trace
 from exercises.answer import Call
-from exercises.scene import GRACE, NotYet, Scene, unexpected
+from exercises.scene import GRACE, NotYet, Scene, counted, unexpected
 
 ENTRY = "ask"
 
@@ -158,7 +158,7 @@ class Host:
             self.blame(SAME, f"{title} came over the connection of a try that had been in vain.")
         self.asked[number] += 1
         if self.asked[number] > self.tries:
-            self.blame(OFTEN, f"{title} was asked {self.asked[number]} times, and {self.tries} tries are allowed.")
+            self.blame(OFTEN, f"{title} was asked {counted(self.asked[number])}, and {self.tries} tries are allowed.")
         self.old += self.replies[number]
         self.under[number], self.used[peer], self.replies[number] = (peer, self.empty), number, []
         alive = [n for n, (_, at) in self.under.items() if self.asked[n] < self.tries or now - at < self.timeout / 2]
@@ -371,7 +371,7 @@ def nobody(scene: Scene) -> None:
                     host.part(number)
             elif time.monotonic() - since > timeout / 2 + SPARE or host.answer.process.told:
                 host.failed()
-                asked = f"{host.title(lost[0])} was asked {host.asked[lost[0]]} times of {tries}"
+                asked = f"{host.title(lost[0])} was asked {counted(host.asked[lost[0]])} of {tries}"
                 happened = f"{asked}, and then {len(fresh)} of two places in the window were used."
                 host.blame(SILENT if min(host.asked[n] for n in lost) < tries else HELD, happened)
         for number in fresh:

@@ -16,7 +16,7 @@ import zmq
 from diagrams.recording import Event
 from exercises.answer import Call
 from exercises.clock import GRID, NOT_LATER, NOT_PLAYED, OWN_CLOCK, TOO_OFTEN, Clock, Shell
-from exercises.scene import NotYet, Scene
+from exercises.scene import NotYet, Scene, counted
 
 ENTRY = "titanic"
 
@@ -135,7 +135,7 @@ class Life(Clock):
         answer = self.ask(b"titanic.reply", uuid)
         if answer != [*known]:
             times = self.story.times[self.story.bodies[uuid]]
-            happened = f"At {self.now:.1f} s of this life it had been handed out {times} times; titanic.reply said"
+            happened = f"At {self.now:.1f} s of this life it had been handed out {counted(times)}; titanic.reply said"
             label = labels.get(f"_{answer[0].decode(errors='replace')}", labels.get("other", ""))
             raise NotYet(label, f"{happened} {_shown(answer)}.", self._event)
 
@@ -461,7 +461,7 @@ def fair_weather(scene: Scene) -> None:
             it.expires(uuid)
         it.wait(SLACK)
         answer = it.ask(b"titanic.reply", uuid)
-        raise NotYet(f"It was handed out {story.times[b'hot',]} times; titanic.reply said {_shown(answer)}.", "")
+        raise NotYet(f"It was handed out {counted(story.times[b'hot',])}; titanic.reply said {_shown(answer)}.", "")
 
 
 TRY = fair_weather

@@ -10,7 +10,7 @@ import zmq
 
 from diagrams.recording import Event
 from exercises.answer import Call
-from exercises.scene import LOOK, Answer, NotYet, Scene, TookTooLong, unexpected
+from exercises.scene import LOOK, Answer, NotYet, Scene, TookTooLong, counted, unexpected
 
 ENTRY = "cache"
 
@@ -340,7 +340,7 @@ class Kitchen:
             raise NotYet(EMPTY, f"{happened} in answer to a subscription. It stands for no value at all.", event)
         if not value or topic == OPEN or copies <= news + len(asks):
             return
-        times = f"{happened} {copies} times; it was news {news} times, and asked for {len(asks)} times."
+        times = f"{happened} {counted(copies)}; it was news {counted(news)}, and asked for {counted(len(asks))}."
         if self.last in ("cancel", "noise"):
             raise NotYet(NO_ASK, times, event)
         asked = self.asked[-1][0]
