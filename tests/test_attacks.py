@@ -667,7 +667,7 @@ def test_a_judge_that_is_killed_gives_no_pass_and_leaves_nothing(place: Path) ->
                 os.kill(int(process.name), signal.SIGKILL)
     checking.join(BOUND)
     assert verdicts[0].kind == "broke"
-    assert "code -9" in verdicts[0].happened
+    assert re.search(r"code (-9|137)\.", verdicts[0].happened)  # as its parent says that lives a moment longer
     assert remains(str(place)) == []
 
 
