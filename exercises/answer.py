@@ -7,6 +7,7 @@ It is played by `Stage.spawn`, so its sockets are traced event by event, and it 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import faulthandler
 import inspect
@@ -15,6 +16,7 @@ import linecache
 import os
 import resource
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -33,6 +35,7 @@ from patterns._role import asynchronous
 MEMORY = 3 << 28  # bytes of address space on top of what the process has at the start
 OUTPUT = 1 << 20  # bytes that it may print, or return in one piece
 SAID = 1000  # characters of a message or a repr that leave this process
+TCP = (socket.AF_INET, socket.AF_INET6)
 FRAMES = 6  # lines of a traceback
 TURNS = 5  # of the loop for what a coroutine has cancelled, when it has returned
 NAME = "<your answer>"
@@ -214,21 +217,15 @@ def _left(ctx: zmq.Context[Any], before: Before) -> tuple[str, ...]:
 
 
 def _listens() -> bool:
-    """Whether this process listens on a TCP port."""
-    ports = set()
-    try:
-        for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
-            with open(table) as file:
-                rows = [line.split() for line in file]
-            ports |= {f"socket:[{row[9]}]" for row in rows if row[3] == "0A"}
-        for number in os.listdir("/proc/self/fd"):
+    """Whether this process listens on a TCP port, where the system tells which files are open (Linux)."""
+    for number in map(int, os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ()):
+        with contextlib.suppress(OSError):  # it is no socket, or the descriptor that listed the folder
+            one = socket.socket(fileno=number)
             try:
-                if os.readlink(f"/proc/self/fd/{number}") in ports:
+                if one.family in TCP and one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                     return True
-            except FileNotFoundError:
-                pass  # the descriptor that listed the folder
-    except OSError:
-        pass  # a system that cannot say
+            finally:
+                one.detach()  # it is not ours to close
     return False
 
 

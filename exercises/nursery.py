@@ -20,7 +20,6 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from pathlib import Path
 from typing import IO, NoReturn
 
 from . import walls
@@ -198,6 +197,6 @@ def _close(code: int, children: set[int]) -> NoReturn:
 def _memory(pid: int) -> int:
     """Bytes that this process holds in memory, as far as the system can say."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+        return int(walls.told(pid, "statm").split()[1]) * os.sysconf("SC_PAGESIZE")
     except OSError:
         return 0
