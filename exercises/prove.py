@@ -232,7 +232,8 @@ def _same(task: tasks.Task) -> dict[str, str]:
 def _mutants(task: tasks.Task, made: list[tuple[str, str]], verdicts: Iterator[checker.Verdict]) -> Iterator[Proof]:
     """That small mistakes in the solution are rejected. What does the same by another way is named in the check."""
     known = {what for what, _ in mutants.mistakes(task.solution)}
-    passed = [what for (what, _), verdict in zip(made, verdicts, strict=True) if not _rejects(verdict)]
+    judged = zip(made, verdicts, strict=True)
+    passed = [f"{what}: {verdict.head}" for (what, _), verdict in judged if not _rejects(verdict)]
     passed += [f"no such mistake: {what}" for what in _same(task) if what not in known]
     what = f"{len(made) - SURVIVE} of {len(made)} small mistakes are rejected"
     yield Proof(task.stem, what, len(passed) <= SURVIVE, "; ".join(passed))

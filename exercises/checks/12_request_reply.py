@@ -62,6 +62,8 @@ LABELS = {
     OTHER: "which frame is the status, which the result or the text, and who else changes them?",
 }
 
+EQUIVALENT = {"line 7, swap: (request, *more)": "of one frame the first is the last; more are an error anyway"}
+
 SILENCE = 1.2  # seconds without a request
 
 

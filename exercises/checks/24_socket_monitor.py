@@ -186,6 +186,8 @@ class Peer:
                 self.plot = ["heal"]
             case _, "taken":  # soon, so that it is away for a while
                 self.plot = list(CABLE[story])
+            case "other", "":
+                self.plot = list(clinic.odd)
             case (("other" | "gone" | "frozen"), _):
                 self.plot = [clinic.others.pop(), *CABLE.get(story or name, ())]
         if name == "nobody" or story == "late":
@@ -228,13 +230,14 @@ class Peer:
 class Clinic:
     """The answer under trial and its patients, each (name, story).
 
-    others  first frames that are not of the topic, one for each patient that sends nothing else
+    odd     first frames that are not of the topic
+    others  of these, one for each patient that sends one of them only
     """
 
     def __init__(self, scene: Scene, *cases: tuple[str, str]) -> None:
         self.scene, self.opened, self.met = scene, contextlib.ExitStack(), False
         self.topic, self.word, *self.words = scene.words(len(cases) + 2)
-        others = [
+        odd = [
             self.topic[:-1],
             b"x" + self.topic,
             self.topic.upper(),
@@ -242,7 +245,8 @@ class Clinic:
             self.topic.title(),
             b" " + self.topic,
         ]
-        self.others = scene.random.sample(others, len(others))
+        self.odd = scene.random.sample(odd, len(odd))
+        self.others = list(self.odd)
         self.seconds = round(scene.random.uniform(1.1, 1.3), 2)
         self.cases = scene.random.sample(cases, len(cases))
 

@@ -36,7 +36,7 @@ def sink(ctx, results, control, grace):
                         found[int(number)] = result
             elif time.monotonic() >= until:
                 break
-        while kill.poll(300):
+        while kill.poll(200):
             if kill.recv()[0]:
                 there += 1
                 kill.send(b"KILL")
