@@ -4,6 +4,7 @@
 import os
 import signal
 import threading
+import time
 from contextlib import suppress
 from queue import Empty
 from typing import Any
@@ -181,8 +182,10 @@ def test_sigterm_ends_a_pipeline_as_stop_does_and_the_second_one_breaks_nothing(
     hand_in(stage, *todo)
     for _ in range(2):
         os.kill(role.pid, signal.SIGTERM)
+    since = time.monotonic()
     while hand_in(stage, "late") != ["REFUSED"]:  # until the signal has been seen, what comes is accepted
         todo.append("late")
+        assert time.monotonic() - since < WAIT
     assert stage.play(worker, *ends(stage)[1:]).result(WAIT) == len(todo)
     assert role.result(WAIT) == [each.upper() for each in todo]
 
@@ -341,8 +344,9 @@ def test_from_the_shell_sigterm_drains_and_ctrl_c_does_not() -> None:
             assert ended(works) == (0, "1\n", "")
         assert ended(role) == (0, "TEA\n", "")
         other.terminate()
-        said = ""
+        said, since = "", time.monotonic()
         while said != "REFUSED\n":  # it has heard of that
+            assert time.monotonic() - since < WAIT
             with shell("kill_signal", "client", "tea", "--intake", other_intake) as asks:
                 said = ended(asks)[1]
         ends_on_ctrl_c(other)
