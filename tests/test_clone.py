@@ -838,7 +838,7 @@ def test_the_same_cores_under_asyncio(scene: Scene) -> None:
 
 def large(ctx: Any, updates: str, snapshots: str, changes: str, count: int) -> None:
     """A server with so many keys."""
-    serve(ctx, Server(updates, snapshots, changes, {b"key %d" % k: b"%d" % k for k in range(count)}, 0, SHORT))
+    serve(ctx, Server(updates, snapshots, changes, {b"key %d" % k: b"%d" % k for k in range(count)}, 0))
 
 
 def test_a_snapshot_of_100_000_keys_is_complete_while_the_state_goes_on() -> None:
@@ -860,7 +860,7 @@ def test_a_snapshot_of_100_000_keys_is_complete_while_the_state_goes_on() -> Non
             raise AssertionError
 
         owner = stage.play(restless)
-        for shown, state in enumerate(run(stage.context, Replica(it.u, it.s, SHORT, WAIT))):
+        for shown, state in enumerate(run(stage.context, Replica(it.u, it.s, timeout=WAIT))):
             one, two = int(state.get(b"first", b"0")), int(state.get(b"second", b"0"))
             assert one - 1 <= two <= one, "no state of the server"
             if shown == 100:
