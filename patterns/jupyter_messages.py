@@ -35,7 +35,7 @@ CHANNELS = {"shell": zmq.ROUTER, "control": zmq.ROUTER, "stdin": zmq.ROUTER, "io
 DELIMITER = b"<IDS|MSG>"
 VERSION = "5.3"  # of the protocol
 TIMEOUT = 10.0  # seconds that a front end waits for a kernel
-PAUSE = 0.2  # seconds from one look whether the subscription has arrived to the next
+PAUSE = 0.2  # seconds from one look for the file, or whether the subscription has arrived, to the next
 LINGER = 1000  # milliseconds that a closed socket may go on sending; the default is for ever
 
 # What each trouble, of the kernel or the connection, does to a request and its outputs; the test beside it shows it.
@@ -211,11 +211,11 @@ def front_end(ctx: zmq.Context[Any], *code: str, file: str = FILE, timeout: floa
     requests have caused. Raises TimeoutError when all that takes longer than `timeout` seconds.
     """
     until = time.monotonic() + timeout
-    while not os.path.exists(file) and time.monotonic() < until:
-        zmq.select([], [], [], PAUSE)
-    connection = read(file)
-    key, session = connection["key"].encode(), uuid.uuid4().hex
     with ctx.socket(zmq.SUB) as sub, ctx.socket(zmq.DEALER) as shell:
+        while not os.path.exists(file) and time.monotonic() < until:
+            sub.poll(PAUSE * 1000)  # nothing comes, but the end of its Context ends it
+        connection = read(file)
+        key, session = connection["key"].encode(), uuid.uuid4().hex
         shell.linger = 0
         sub.subscribe(b"")
         for socket, channel in (sub, "iopub"), (shell, "shell"):

@@ -37,13 +37,21 @@ bound = inspect.signature(role).bind_partial(context)
 bound.arguments.update((name, options[name]) for name in bound.signature.parameters if name in options)
 bound.apply_defaults()
 
+def sleeps():
+    "Whether the main thread does, and does not only wait for a processor or a disk; where the system tells."
+    try:
+        with open(f"/proc/self/task/{threading.main_thread().native_id}/stat") as file:
+            return file.read().rpartition(") ")[2][0] == "S"
+    except OSError:
+        return True
+
 def watch():
     still, before = 0, None
     while still < 10:
         time.sleep(0.01)
         frame = sys._current_frames()[threading.main_thread().ident]
-        here = id(frame), frame.f_lasti
-        still, before = (still + 1 if here == before else 0), here
+        here = id(frame.f_code), frame.f_lasti
+        still, before = (still + 1 if here == before and sleeps() else 0), here
         del frame  # it holds the role's sockets
     print("still", flush=True)
 

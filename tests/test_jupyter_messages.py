@@ -8,6 +8,7 @@ import json
 import os
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -231,6 +232,15 @@ def test_a_front_end_gets_what_came_of_each_text(stage: Stage, file: str, first:
     started(stage, file)
     asking = asking or asks(stage, "tea", "milk", file=file)
     assert asking.result(WAIT) == ["TEA", "MILK"]
+
+
+def test_a_front_end_that_waits_for_its_file_sleeps_and_ends_with_its_stage(file: str) -> None:
+    with Stage() as stage:
+        asking, since = asks(stage, "tea", file=file), time.thread_time()
+        with pytest.raises(ValueError, match="expected a connection file"):
+            front_end(stage.context, "tea", file=file, timeout=0.5)
+        assert time.thread_time() - since < 0.2
+        assert not asking.done
 
 
 def test_two_front_ends_get_each_its_own(stage: Stage, file: str) -> None:
