@@ -20,6 +20,7 @@ from sockets import (
     curve,
     ended,
     ends_on_ctrl_c,
+    event,
     guarantees_hold,
     shell,
     signals,
@@ -327,7 +328,8 @@ def test_what_is_published_while_the_way_of_a_publisher_is_cut_waits_for_it(stag
     with Wire(front) as wire:
         hears, says = sub(stage, back, b""), pub(stage, wire.endpoint)
         assert says.recv() == b"\1"
-        wire.cut()
+        with event(says, zmq.EVENT_DISCONNECTED):
+            wire.cut()
         says.send(b"waits")
         assert not says.poll(STUCK * 1000)  # nobody has cancelled
         wire.heal()

@@ -432,6 +432,7 @@ def test_a_reply_is_not_lost_with_a_connection_that_comes_back_in_time(stage: St
         asking = ask(stage, "hello")
         assert got.wait(WAIT)
         wire.cut()
+        caught_up(stage)
         gate.set()
         wire.heal()
         assert asking.result(WAIT) == ["HELLO"]
