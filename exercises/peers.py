@@ -23,6 +23,7 @@ import zmq
 
 from diagrams import trace
 
+from . import walls
 from .answer import Call
 from .scene import GRACE, LOOK, Answer, NotYet, Scene, TookTooLong, unexpected
 
@@ -184,6 +185,5 @@ def _threads(pid: int, name: str) -> list[str]:
     found = []
     with contextlib.suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/{name}") as file:
-                found.append(file.read())
+            found.append(walls.told(pid, f"task/{thread}/{name}").decode(errors="replace"))
     return found

@@ -156,7 +156,7 @@ def exit_code(status: int) -> int:
 
 
 def told(pid: int, name: str) -> bytes:
-    """What the system tells of a process under this name. Raises OSError. (Asked so often that a Path is too slow.)"""
+    """What the system tells of a process in this file. Raises OSError. (Asked so often that a Path is too slow.)"""
     with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:
         return file.read()
 

@@ -448,7 +448,7 @@ def three_to_one(scene: Scene) -> None:
             if not kitchen.next():
                 break
             if more > MORE:
-                happened = f"The word was there, and your function began {counted(more, 'message')} more."
+                happened = f"The word was there, and your function began {more} messages more."
                 raise NotYet(WORD_BEHIND, happened, kitchen.last())
         kitchen.finish(kitchen.deaf)
         got = [e.frames[0] for e in scene.recording.events if (e.actor, e.kind) == (ENTRY, "receive") and e.frames]
@@ -490,7 +490,7 @@ def time_under_traffic(scene: Scene) -> None:
             kitchen.go()
         happened = f"There was always something to do, and when the {BRIEF:g} s were over, your function went on"
         if more > MORE and kitchen.over:
-            raise NotYet(AFTER, f"{happened} with {counted(more, 'message')} more.", kitchen.last())
+            raise NotYet(AFTER, f"{happened} with {more} messages more.", kitchen.last())
         while more > MORE and kitchen.next():
             last = time.monotonic()
             kitchen.go()

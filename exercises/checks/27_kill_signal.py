@@ -155,7 +155,10 @@ class Hall(Table):
             self.caught_up(zmq.Context.shadow(self.workers[-1].socket.context.underlying))
 
     def caught_up(self, context: zmq.Context[Any]) -> None:
-        """Return when a newcomer has been served: the I/O threads of both ends have done what came before it."""
+        """Return when a newcomer has been served: the I/O threads of both ends have done what came before it.
+
+        It is no part of the story, so its Context is not traced.
+        """
         with context.socket(zmq.SUB) as newcomer:
             self.meets(newcomer, "control")
 

@@ -371,7 +371,7 @@ def nobody(scene: Scene) -> None:
                     host.part(number)
             elif time.monotonic() - since > timeout / 2 + SPARE or host.answer.process.told:
                 host.failed()
-                asked = f"{host.title(lost[0])} was asked {counted(host.asked[lost[0]])} of {tries}"
+                asked = f"{host.title(lost[0])} was asked {counted(host.asked[lost[0]])} where {tries} are allowed"
                 happened = f"{asked}, and then {len(fresh)} of two places in the window were used."
                 host.blame(SILENT if min(host.asked[n] for n in lost) < tries else HELD, happened)
         for number in fresh:
